@@ -1,0 +1,30 @@
+#!/bin/sh
+# The whole suite on SQLite, and again on PostgreSQL when one answers. Says which databases ran.
+set -eu
+
+echo "== SQLite"
+env -u DATABASE_URL $PYTEST ${TEST_ARGS:-} tests
+
+URL="${TEST_DATABASE_URL:-}"
+if [ -z "$URL" ]; then
+    URL=$($PY - <<'PYTHON'
+import os
+
+import psycopg
+
+user = os.environ.get("PGUSER", "postgres")
+try:
+    psycopg.connect(host="127.0.0.1", port=5432, user=user, dbname="postgres", connect_timeout=2).close()
+    print(f"postgres://{user}@127.0.0.1:5432/feedback_crm")
+except psycopg.Error:
+    print("")
+PYTHON
+)
+fi
+if [ -n "$URL" ]; then
+    echo "== PostgreSQL"
+    DATABASE_URL="$URL" $PYTEST ${TEST_ARGS:-} tests
+    echo "databases: SQLite, PostgreSQL"
+else
+    echo "databases: SQLite (no PostgreSQL answered on 127.0.0.1:5432 and TEST_DATABASE_URL is not set)"
+fi
