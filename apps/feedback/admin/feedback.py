@@ -1,0 +1,438 @@
+"""The queue and the page of a case. Status is never a form field: moves are buttons with a confirm page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+
+from apps.core.exceptions import DomainError
+from apps.core.models import ActionLog, User
+from apps.core.transitions import Move
+from apps.feedback.admin import forms
+from apps.feedback.models import Feedback
+from apps.feedback.selectors import case as case_selector
+from apps.feedback.selectors.queue import queue_page
+from apps.feedback.selectors.reference import reference
+from apps.feedback.services import moves
+from apps.feedback.services.new_feedback import take_from_form
+from apps.feedback.transitions import FEEDBACK
+
+FORMS: dict[str, type[forms.MoveForm]] = {
+    "claim": forms.PlainMove,
+    "resume": forms.PlainMove,
+    "assign": forms.AssignForm,
+    "record_contact": forms.ContactForm,
+    "give_plan": forms.SaidForm,
+    "give_progress": forms.SaidForm,
+    "wait": forms.WaitForm,
+    "resolve": forms.ResolveForm,
+    "merge": forms.MergeForm,
+    "note": forms.NoteForm,
+    "correct": forms.CorrectForm,
+}
+# Buttons in the order of the day; notes and corrections have their own places on the page.
+BUTTONS = (
+    "claim",
+    "record_contact",
+    "give_plan",
+    "give_progress",
+    "resolve",
+    "resume",
+    "wait",
+    "assign",
+    "close",
+    "reopen",
+    "escalate",
+    "merge",
+    "unmerge",
+    "dismiss",
+)
+BULK = ("claim", "assign", "close", "dismiss")
+
+
+def perform(verb: str, feedback: Feedback, data: dict[str, Any], form: Any, by: User) -> Any:
+    """Call the service behind a verb with what its form asked."""
+    now = timezone.now()
+    common: dict[str, Any] = {"feedback": feedback, "by": by, "now": now}
+    reason = data.get("reason", "")
+    calls: dict[str, Callable[[], Any]] = {
+        "claim": lambda: moves.claim(**common),
+        "assign": lambda: moves.assign(**common, to=data["assignee"], reason=reason),
+        "record_contact": lambda: moves.record_contact(
+            **common, how=data["how"], said=data["said"], at=data.get("at")
+        ),
+        "give_plan": lambda: moves.give_plan(**common, said=data["said"]),
+        "give_progress": lambda: moves.give_progress(**common, said=data["said"]),
+        "wait": lambda: moves.wait(**common, why=data["why"], until=data.get("until"), reason=reason),
+        "resume": lambda: moves.resume(**common),
+        "resolve": lambda: moves.resolve(**common, reason=reason),
+        "close": lambda: moves.close(**common, reason=reason),
+        "reopen": lambda: moves.reopen(**common, reason=reason),
+        "dismiss": lambda: moves.dismiss(**common, reason=reason),
+        "escalate": lambda: moves.escalate(**common, reason=reason),
+        "merge": lambda: moves.merge(**common, into=data["into"], reason=reason),
+        "unmerge": lambda: moves.unmerge(**common, reason=reason),
+        "note": lambda: moves.add_note(feedback=feedback, text=data["text"], by=by, now=now),
+        "correct": lambda: moves.correct(feedback=feedback, values=form.values(), by=by, now=now),
+    }
+    return calls[verb]()
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(ModelAdmin):
+    """Queue, case page, moves, new feedback."""
+
+    search_fields = ("id",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Only what this person may see."""
+        return Feedback.objects.visible_to(request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What customers said is never deleted."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """There is no raw change form; moves ask for their own permission."""
+        return False
+
+    def get_urls(self) -> list[Any]:
+        """The admin's addresses plus the moves."""
+        view = self.admin_site.admin_view
+        return [
+            path("bulk/<slug:verb>/", view(self.bulk_view), name="feedback_feedback_bulk"),
+            path("undo/<int:log_id>/", view(require_POST(self.undo_view)), name="feedback_feedback_undo"),
+            path("<int:pk>/move/<slug:verb>/", view(self.move_view), name="feedback_feedback_move"),
+            path("<int:pk>/file/<int:file_id>/", view(self.file_view), name="feedback_feedback_file"),
+            *super().get_urls(),
+        ]
+
+    # ── Queue ──────────────────────────────────────────────────────────────────────────────────────────────
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """The queue."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        now = timezone.now()
+        params = {key: value for key, value in request.GET.items() if len(value) <= 200}
+        queue = queue_page(user=request.user, params=params, now=now)  # type: ignore[arg-type]
+        can_work = request.user.has_perm("feedback.work_feedback")
+        can_assign = request.user.has_perm("feedback.assign_feedback")
+        for row in queue.rows:
+            words = [
+                row.snippet[start:end]
+                for start, end, role, _code in row.reading.get("spans", [])
+                if role in case_selector.MARKS and end <= len(row.snippet)
+            ]
+            row.pieces = case_selector.marked_snippet(row.snippet, words)
+            row.can_claim = can_work and row.claimed_at is None and row.status in ("new", "assigned")
+            row.overdue = row.is_overdue(now)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Feedback queue"),
+            "opts": self.opts,
+            "queue": queue,
+            "now": now,
+            "can_work": can_work,
+            "can_assign": can_assign,
+            "colleagues": next(chip.choices for chip in queue.chips if chip.name == "assignee"),
+            "orders": _orders(),
+        }
+        return TemplateResponse(request, "admin/feedback/feedback/queue.html", context)
+
+    # ── Case page ──────────────────────────────────────────────────────────────────────────────────────────
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page of one case."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        feedback = self._case(request, object_id)
+        if request.method != "GET":
+            # Nothing is changed here: the moves have their own addresses.
+            return redirect("admin:feedback_feedback_change", feedback.pk)
+        now = timezone.now()
+        ref = reference()
+        user: User = request.user  # type: ignore[assignment]
+        legal = {
+            move.verb: move for move in FEEDBACK.legal_from(feedback.status) if user.has_perm(move.permission)
+        }
+        if feedback.claimed_at is not None:
+            legal.pop("claim", None)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": feedback.number,
+            "opts": self.opts,
+            "case": feedback,
+            "now": now,
+            "pieces": case_selector.parts(feedback.text, feedback.reading.get("spans", [])),
+            "thread": case_selector.thread(feedback),
+            "history": case_selector.history(feedback),
+            "clocks": case_selector.clocks_of(feedback, now),
+            "reasons": case_selector.reasons(feedback, ref),
+            "buttons": _buttons(feedback, legal),
+            "can_note": "note" in legal,
+            "can_correct": "correct" in legal,
+            "note_form": forms.NoteForm(feedback=feedback, needs_reason=False, user=user, prefix=None),
+            "changes": list(feedback.changes.all()),
+            "follow_ups": list(
+                Feedback.objects.visible_to(user).filter(parent=feedback).order_by("posted_at")
+            ),
+            "similar": list(
+                Feedback.objects.visible_to(user)
+                .filter(similar_to=feedback.similar_to_id or feedback.pk)
+                .exclude(pk=feedback.pk)
+                .select_related("channel")
+                .order_by("-received_at")[:6]
+            ),
+            "files": list(feedback.files.select_related("file")),
+            "overdue": feedback.is_overdue(now),
+            **case_selector.side(feedback, user),
+        }
+        return TemplateResponse(request, "admin/feedback/feedback/case.html", context)
+
+    def _case(self, request: HttpRequest, pk: Any) -> Feedback:
+        if not str(pk).isdigit():
+            raise Http404
+        return get_object_or_404(
+            self.get_queryset(request).select_related(
+                "channel",
+                "store",
+                "product",
+                "order",
+                "customer",
+                "category",
+                "subcategory",
+                "department",
+                "team",
+                "assignee",
+                "parent",
+                "similar_to",
+                "merged_into",
+            ),
+            pk=int(pk),
+        )
+
+    # ── Moves ──────────────────────────────────────────────────────────────────────────────────────────────
+    def move_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        """GET shows what will happen and asks what is needed; POST does it."""
+        move = FEEDBACK.get(verb)
+        if move is None or not self.has_view_permission(request):
+            raise Http404
+        user: User = request.user  # type: ignore[assignment]
+        if not user.has_perm(move.permission):
+            raise PermissionDenied
+        feedback = self._case(request, pk)
+        form_class = FORMS.get(verb, forms.MoveForm)
+        bound = request.POST if request.method == "POST" else None
+        form = form_class(bound, feedback=feedback, needs_reason=move.needs_reason, user=user)
+        if bound is not None and form.is_valid():
+            try:
+                perform(verb, feedback, form.cleaned_data, form, user)
+            except DomainError as error:
+                messages.error(request, str(error.message))
+                if error.code in ("stale_state", "illegal_move"):
+                    return self._back(request, feedback)
+                form.add_error(
+                    error.params.get("field") if error.params.get("field") in form.fields else None,
+                    str(error.message),
+                )
+            else:
+                messages.success(
+                    request,
+                    _("%(number)s: %(move)s – done.") % {"number": feedback.number, "move": move.label},
+                )
+                return self._back(request, feedback)
+        elif bound is None and feedback.status not in move.sources:
+            messages.error(
+                request,
+                _("“%(move)s” is not possible while this is “%(state)s”.")
+                % {"move": move.label, "state": feedback.get_status_display()},
+            )
+            return self._back(request, feedback)
+        states = dict(Feedback._meta.get_field("status").flatchoices)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{move.label} · {feedback.number}",
+            "opts": self.opts,
+            "case": feedback,
+            "move": move,
+            "form": form,
+            "from_state": states[feedback.status],
+            "to_state": states.get(move.target or "", ""),
+            "back": request.GET.get("back", ""),
+            "pieces": case_selector.marked_snippet(feedback.snippet, []),
+        }
+        status = 422 if bound is not None else 200
+        return TemplateResponse(request, "admin/feedback/feedback/move.html", context, status=status)
+
+    def _back(self, request: HttpRequest, feedback: Feedback) -> HttpResponseRedirect:
+        if request.POST.get("back") == "queue" or request.GET.get("back") == "queue":
+            return redirect("admin:feedback_feedback_changelist")
+        return redirect("admin:feedback_feedback_change", feedback.pk)
+
+    def bulk_view(self, request: HttpRequest, verb: str) -> HttpResponse:
+        """Many at once: each by itself, with its outcome, and a way back where the table has one."""
+        move = FEEDBACK.get(verb)
+        if move is None or verb not in BULK or not move.bulk:
+            raise Http404
+        if request.method != "POST":
+            return redirect("admin:feedback_feedback_changelist")
+        user: User = request.user  # type: ignore[assignment]
+        if not user.has_perm(move.permission):
+            raise PermissionDenied
+        ids = [int(pk) for pk in request.POST.getlist("id") if pk.isdigit()][:200]
+        reason = request.POST.get("reason", "").strip()
+        data: dict[str, Any] = {"reason": reason}
+        if not ids:
+            messages.warning(request, _("Choose rows first."))
+            return redirect("admin:feedback_feedback_changelist")
+        if verb == "assign":
+            person = User.objects.filter(
+                username=request.POST.get("assignee", ""), is_active=True, is_staff=True
+            ).first()
+            if person is None:
+                messages.warning(request, _("Choose a colleague first."))
+                return redirect("admin:feedback_feedback_changelist")
+            data["assignee"] = person
+        if move.needs_reason and not reason:
+            messages.warning(request, _("“%(move)s” needs a reason.") % {"move": move.label})
+            return redirect("admin:feedback_feedback_changelist")
+        outcomes = moves.bulk(ids=ids, act=lambda row: perform(verb, row, data, None, user), by=user)
+        rows = Feedback.objects.in_bulk(ids)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": move.label,
+            "opts": self.opts,
+            "move": move,
+            "done": [(rows[pk], log) for pk, log, why in outcomes if not why and pk in rows],
+            "refused": [(rows.get(pk), pk, why) for pk, _log, why in outcomes if why],
+        }
+        return TemplateResponse(request, "admin/feedback/feedback/bulk.html", context)
+
+    def undo_view(self, request: HttpRequest, log_id: int) -> HttpResponse:
+        """Take one move back."""
+        log = get_object_or_404(ActionLog, pk=log_id, model="feedback.feedback")
+        get_object_or_404(self.get_queryset(request), pk=log.object_id)
+        user: User = request.user  # type: ignore[assignment]
+        if not user.has_perm("feedback.work_feedback"):
+            raise PermissionDenied
+        try:
+            feedback = moves.undo(log=log, by=user, now=timezone.now())
+        except DomainError as error:
+            messages.error(request, str(error.message))
+        else:
+            messages.success(request, _("%(number)s: undone.") % {"number": feedback.number})
+        return redirect("admin:feedback_feedback_change", log.object_id)
+
+    def file_view(self, request: HttpRequest, pk: int, file_id: int) -> HttpResponse:
+        """A picture or recording of a case, to those who may see the case."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        feedback = self._case(request, pk)
+        link = get_object_or_404(feedback.files.select_related("file"), file_id=file_id)
+        response = HttpResponse(link.file.file.read(), content_type=link.file.content_type)
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+        return response
+
+    # ── New feedback ───────────────────────────────────────────────────────────────────────────────────────
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Write down what a customer said."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        user: User = request.user  # type: ignore[assignment]
+        form = forms.NewFeedbackForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                outcome = take_from_form(
+                    data=form.cleaned_data, lines=form.lines(), by=user, now=timezone.now()
+                )
+            except DomainError as error:
+                name = str(error.params.get("field", ""))
+                form.add_error(name if name in form.fields else None, str(error.message))
+            else:
+                return self._taken(request, outcome)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("New feedback"),
+            "opts": self.opts,
+            "form": form,
+        }
+        status = 422 if request.method == "POST" else 200
+        return TemplateResponse(request, "admin/feedback/feedback/new.html", context, status=status)
+
+    def _taken(self, request: HttpRequest, outcome: Any) -> HttpResponse:
+        feedback = Feedback.objects.get(pk=outcome.feedback_id)
+        if outcome.state == "unchanged":
+            messages.warning(request, _("This is known already as %(number)s.") % {"number": feedback.number})
+        else:
+            messages.success(
+                request,
+                _("%(number)s taken in: tier %(tier)s.") % {"number": feedback.number, "tier": feedback.tier},
+            )
+        if self.get_queryset(request).filter(pk=feedback.pk).exists():
+            return redirect("admin:feedback_feedback_change", feedback.pk)
+        return redirect("admin:feedback_feedback_changelist")
+
+
+def _orders() -> dict[str, Any]:
+    from apps.feedback.selectors.queue import ORDERS
+
+    return ORDERS
+
+
+def _buttons(feedback: Feedback, legal: dict[str, Move]) -> list[dict[str, Any]]:
+    """The legal next moves; the one that the running clock or the state asks for stands first and prominent."""
+    order = [verb for verb in BUTTONS if verb in legal]
+    main = None
+    if feedback.status == "waiting":
+        main = "resume"
+    elif feedback.assignee_id is None and "claim" in legal:
+        main = "claim"
+    elif feedback.first_response_at is None and feedback.is_open:
+        main = "record_contact"
+    elif feedback.due_kind in ("plan_given", "progress_given"):
+        main = {"plan_given": "give_plan", "progress_given": "give_progress"}[feedback.due_kind]
+    elif feedback.status in ("assigned", "in_progress"):
+        main = "resolve"
+    elif feedback.status == "resolved":
+        main = "close"
+    if main in order:
+        order.remove(main)
+        order.insert(0, main)
+    # A plan is promised on S, progress on B; elsewhere the buttons would only be in the way.
+    if feedback.tier != "S" and main != "give_plan":
+        order = [verb for verb in order if verb != "give_plan"]
+    if feedback.tier != "B" and main != "give_progress":
+        order = [verb for verb in order if verb != "give_progress"]
+    return [
+        {
+            "verb": verb,
+            "label": legal[verb].label,
+            "help": legal[verb].help,
+            "main": verb == main,
+            "danger": legal[verb].danger,
+            "url": reverse("admin:feedback_feedback_move", args=[feedback.pk, verb]),
+            "direct": verb in ("claim", "resume"),
+        }
+        for verb in order
+    ]

@@ -1,0 +1,150 @@
+"""Values with label, colour and named groups: badges have one source."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class Status(models.TextChoices):
+    NEW = "new", pgettext_lazy("feedback", "new")
+    ASSIGNED = "assigned", pgettext_lazy("feedback", "assigned")
+    IN_PROGRESS = "in_progress", pgettext_lazy("feedback", "in progress")
+    WAITING = "waiting", pgettext_lazy("feedback", "waiting")
+    RESOLVED = "resolved", pgettext_lazy("feedback", "resolved")
+    CLOSED = "closed", pgettext_lazy("feedback", "closed")
+    DISMISSED = "dismissed", pgettext_lazy("feedback", "dismissed")
+    MERGED = "merged", pgettext_lazy("feedback", "merged")
+
+
+OPEN = ("new", "assigned", "in_progress", "waiting")
+STATUS_COLOURS = {
+    "new": "blue",
+    "assigned": "blue",
+    "in_progress": "amber",
+    "waiting": "grey",
+    "resolved": "green",
+    "closed": "grey",
+    "dismissed": "grey",
+    "merged": "grey",
+}
+
+
+class Tier(models.TextChoices):
+    """Urgency (R14)."""
+
+    S = "S", _("S · urgent")
+    A = "A", _("A · complaint")
+    B = "B", _("B · enquiry or suggestion")
+
+
+TIER_RANK = {"S": 0, "A": 1, "B": 2}
+TIER_COLOURS = {"S": "red", "A": "amber", "B": "blue"}
+
+
+class Kind(models.TextChoices):
+    """Intent (R9; decisions, item 7)."""
+
+    REVIEW = "review", pgettext_lazy("feedback kind", "review")
+    COMPLAINT = "complaint", pgettext_lazy("feedback kind", "complaint")
+    INQUIRY = "inquiry", pgettext_lazy("feedback kind", "inquiry")
+    SUGGESTION = "suggestion", pgettext_lazy("feedback kind", "suggestion")
+    PRAISE = "praise", pgettext_lazy("feedback kind", "praise")
+
+
+class Sentiment(models.TextChoices):
+    POSITIVE = "positive", pgettext_lazy("sentiment", "positive")
+    NEUTRAL = "neutral", pgettext_lazy("sentiment", "neutral")
+    NEGATIVE = "negative", pgettext_lazy("sentiment", "negative")
+
+
+class Emotion(models.TextChoices):
+    ANGER = "anger", pgettext_lazy("emotion", "angry")
+    DISAPPOINTMENT = "disappointment", pgettext_lazy("emotion", "disappointed")
+    ANXIETY = "anxiety", pgettext_lazy("emotion", "worried")
+    SUGGESTION = "suggestion", pgettext_lazy("emotion", "suggesting")
+    SATISFACTION = "satisfaction", pgettext_lazy("emotion", "satisfied")
+    NEUTRAL = "neutral", pgettext_lazy("emotion", "calm")
+
+
+EMOTION_ICONS = {
+    "anger": "😠",
+    "disappointment": "😞",
+    "anxiety": "😟",
+    "suggestion": "💡",
+    "satisfaction": "😊",
+    "neutral": "😐",
+}
+
+
+class Source(models.TextChoices):
+    """By which door a row came in (R3)."""
+
+    FORM = "form", _("by hand")
+    FILE = "file", _("file import")
+    API = "api", _("API")
+    HOOK = "hook", _("webhook")
+    DEMO = "demo", _("demo data")
+
+
+class WaitReason(models.TextChoices):
+    """Why the second clock may stand still (domain.md 3.2)."""
+
+    CUSTOMER = "customer", _("waiting for the customer")
+    THIRD_PARTY = "third_party", _("waiting for a third party (logistics, laboratory)")
+    APPOINTMENT = "appointment", _("time agreed with the customer")
+
+
+class ClockKind(models.TextChoices):
+    FIRST_RESPONSE = "first_response", _("first response")
+    PLAN_GIVEN = "plan_given", _("plan given")
+    PROGRESS_GIVEN = "progress_given", _("progress given")
+    RESOLVED = "resolved", pgettext_lazy("clock", "resolved")
+
+
+class ClockState(models.TextChoices):
+    RUNNING = "running", pgettext_lazy("clock", "running")
+    PAUSED = "paused", pgettext_lazy("clock", "paused")
+    MET = "met", pgettext_lazy("clock", "met")
+    MISSED = "missed", pgettext_lazy("clock", "met late")
+    CANCELLED = "cancelled", pgettext_lazy("clock", "cancelled")
+
+
+class TimeUnit(models.TextChoices):
+    MINUTES = "minutes", _("minutes around the clock")
+    BUSINESS_MINUTES = "business_minutes", _("minutes of working time")
+    WORKDAY = "workday", _("workdays")
+    WORKDAY_END = "workday_end", _("end of workday")
+
+
+class ContactMethod(models.TextChoices):
+    PHONE = "phone", _("telephone")
+    CHAT = "chat", _("platform chat")
+    WECHAT = "wechat", _("WeChat")
+    SMS = "sms", _("SMS")
+    EMAIL = "email", _("e-mail")
+    PUBLIC_REPLY = "public_reply", _("public reply")
+    IN_PERSON = "in_person", _("in person")
+
+
+class EntryKind(models.TextChoices):
+    """One line of the conversation on a case."""
+
+    CONTACT = "contact", _("contact with the customer")
+    INBOUND = "inbound", _("the customer wrote")
+    NOTE = "note", _("internal note")
+    PLAN = "plan", _("plan given")
+    PROGRESS = "progress", _("progress given")
+    TRANSCRIPT = "transcript", _("transcript")
+
+
+class ChannelGroup(models.TextChoices):
+    ECOMMERCE = "ecommerce", _("e-commerce platforms")
+    TAKEAWAY = "takeaway", _("take-away platforms")
+    SOCIAL = "social", _("social media")
+    SERVICE = "service", _("customer service")
+    OFFLINE = "offline", _("in stores")
+    AUTHORITY = "authority", _("authorities and consumer bodies")
+    RESEARCH = "research", _("research")
+    INTERNAL = "internal", _("internal")

@@ -1,0 +1,82 @@
+"""What feedback plugs into lower apps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.dashboard import Card, cards
+from apps.customers.registries import Mover, TimelineEvent, TimelineSource, movers, timeline
+
+WORKING = frozenset(
+    {"ops", "ops-lead", "care", "care-lead", "pr", "pr-lead", "legal", "dept", "store", "admin"}
+)
+LEADING = frozenset({"ops-lead", "manager", "admin", "care-lead", "pr-lead"})
+
+
+def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[TimelineEvent]:
+    """A customer's feedback and every contact on it, newest first (R25). Two queries."""
+    from apps.core.masking import mask_text
+    from apps.feedback.models import Entry, Feedback
+    from apps.feedback.services.telling import address
+
+    visible = Feedback.objects.visible_to(user).filter(customer_id=customer_id)
+    rows = list(visible.select_related("channel").order_by("-received_at")[:limit])
+    for row in rows:
+        yield TimelineEvent(
+            at=row.received_at,
+            kind="feedback",
+            title=f"{row.number} · {row.channel} · {row.get_kind_display()}",
+            text=row.snippet,
+            url=address(row.pk),
+            icon="chat",
+        )
+    entries = Entry.objects.filter(feedback__in=[row.pk for row in rows], kind="contact").select_related("by")
+    for entry in entries.order_by("-at")[:limit]:
+        yield TimelineEvent(
+            at=entry.at,
+            kind="contact",
+            title=f"{entry.get_kind_display()} · {entry.get_method_display()} · {entry.by or ''}",
+            text=mask_text(entry.text),
+            url=address(entry.feedback_id),
+            icon="call",
+        )
+
+
+def connect() -> None:
+    """Register; called once when Django starts."""
+    from apps.feedback.selectors import home
+
+    movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
+    timeline.register("feedback", TimelineSource(_("Feedback"), timeline_events), order=10)
+    for order, code, card in (
+        (
+            5,
+            "calendar",
+            Card(_("Calendar"), LEADING, "feedback/cards/calendar.html", home.calendar_warning, wide=True),
+        ),
+        (
+            10,
+            "alarms",
+            Card(_("S alarms"), WORKING | LEADING, "feedback/cards/alarms.html", home.alarms, wide=True),
+        ),
+        (
+            20,
+            "breaches",
+            Card(_("Overdue and urgent"), LEADING, "feedback/cards/breaches.html", home.breaches, wide=True),
+        ),
+        (30, "mine", Card(_("My work"), WORKING, "feedback/cards/mine.html", home.my_work)),
+        (40, "pool", Card(_("Unassigned, to claim"), WORKING, "feedback/cards/pool.html", home.pool)),
+        (50, "load", Card(_("Load per person"), LEADING, "feedback/cards/load.html", home.load)),
+        (60, "day", Card(_("My day"), WORKING, "feedback/cards/day.html", home.my_day)),
+        (
+            70,
+            "weeks",
+            Card(
+                _("Today against last week"), LEADING | {"analyst"}, "feedback/cards/weeks.html", home.weeks
+            ),
+        ),
+    ):
+        cards.register(f"feedback.{code}", card, order=order)

@@ -1,0 +1,38 @@
+"""The case, what it was read from, its clocks and its conversation; and the reference data behind them."""
+
+from apps.feedback.models.clocks import SlaClock, SlaEvent, SlaPause
+from apps.feedback.models.conversation import Entry, FeedbackFile
+from apps.feedback.models.feedback import Feedback, FeedbackChange, FeedbackSearch
+from apps.feedback.models.intake import Correction, ImportRun, WebhookNonce, WebhookSecret
+from apps.feedback.models.reference import (
+    Category,
+    Channel,
+    DispatchCursor,
+    DispatchRule,
+    TierPolicy,
+    WordList,
+)
+from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
+
+__all__ = (
+    "Category",
+    "Channel",
+    "Correction",
+    "DispatchCursor",
+    "DispatchRule",
+    "Entry",
+    "Feedback",
+    "FeedbackChange",
+    "FeedbackFile",
+    "FeedbackSearch",
+    "ImportRun",
+    "SlaClock",
+    "SlaEvent",
+    "SlaPause",
+    "SlaPolicy",
+    "SlaTarget",
+    "TierPolicy",
+    "WebhookNonce",
+    "WebhookSecret",
+    "WordList",
+)

@@ -1,0 +1,237 @@
+"""The queue: which rows, in which order, how many (screens.md, queue)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.counting import bounded_counts, shown
+from apps.core.models import User
+from apps.feedback.choices import Emotion, Kind, Sentiment, Status, Tier
+from apps.feedback.models import Feedback
+from apps.feedback.querysets import FeedbackQuerySet
+from apps.feedback.selectors.reference import Reference, reference
+from apps.feedback.selectors.search import find
+
+PAGE = 25
+ORDER = ("tier_rank", F("due_at").asc(nulls_last=True), "id")
+# Deeper than this nobody pages; filters and search are quicker and cheaper.
+MOST_PAGES = 40
+
+TABS: dict[str, Any] = {
+    "open": _("All open"),
+    "mine": _("Mine"),
+    "unassigned": _("Unassigned"),
+    "overdue": _("Overdue"),
+    "waiting": _("Waiting"),
+    "review": _("Needs review"),
+    "done": _("Done"),
+    "all": _("Everything"),
+}
+ORDERS: dict[str, Any] = {
+    "urgent": _("Most urgent first"),
+    "due": _("By deadline"),
+    "negative": _("Strongest negative first"),
+    "newest": _("Newest first"),
+}
+
+
+@dataclass
+class Chip:
+    """One filter above the table."""
+
+    name: str
+    label: Any
+    choices: list[tuple[str, Any]]
+    value: str = ""
+
+    @property
+    def shown_value(self) -> Any:
+        """The label of what is chosen."""
+        return dict(self.choices).get(self.value, self.value)
+
+
+@dataclass
+class QueuePage:
+    """Everything the queue's template draws."""
+
+    rows: list[Feedback]
+    tab: str
+    tabs: list[dict[str, Any]]
+    chips: list[Chip]
+    order: str
+    q: str
+    page: int
+    has_next: bool
+    params: dict[str, str] = field(default_factory=dict)
+
+    def link(self, **changes: Any) -> str:
+        """The address of this list with something changed; an empty value drops it."""
+        merged = {**self.params, **{k: str(v) for k, v in changes.items()}}
+        return "?" + urlencode({k: v for k, v in merged.items() if v})
+
+    @property
+    def next_link(self) -> str:
+        return self.link(p=self.page + 1)
+
+    @property
+    def previous_link(self) -> str:
+        return self.link(p=self.page - 1 if self.page > 2 else "")
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.q) or any(chip.value for chip in self.chips)
+
+
+def tab_queryset(base: FeedbackQuerySet, tab: str, user: User, now: datetime) -> FeedbackQuerySet:
+    """The rows of one tab."""
+    if tab == "mine":
+        return base.open().filter(assignee_id=user.pk)
+    if tab == "unassigned":
+        return base.unassigned()
+    if tab == "overdue":
+        return base.overdue(now)
+    if tab == "waiting":
+        # wait_until is set on every waiting row and has the small index.
+        return base.filter(status=Status.WAITING, wait_until__isnull=False)
+    if tab == "review":
+        return base.open().filter(needs_review=True)
+    if tab == "done":
+        return base.filter(status__in=(Status.RESOLVED, Status.CLOSED, Status.DISMISSED, Status.MERGED))
+    if tab == "all":
+        return base
+    return base.open()
+
+
+def chips(ref: Reference, people: list[tuple[str, str]], params: Mapping[str, str]) -> list[Chip]:
+    """The filters with their choices; all of them stand on indexed columns."""
+    parents = [c for c in ref.categories.values() if c.parent_id is None and c.is_active]
+    found = [
+        Chip("tier", _("Tier"), list(Tier.choices)),
+        Chip("kind", _("Kind"), list(Kind.choices)),
+        Chip(
+            "category", _("Category"), [(c.code, str(c)) for c in sorted(parents, key=lambda c: c.position)]
+        ),
+        Chip("sentiment", _("Sentiment"), list(Sentiment.choices)),
+        Chip("emotion", _("Emotion"), list(Emotion.choices)),
+        Chip("channel", _("Channel"), [(c.code, str(c)) for c in ref.channels.values() if c.is_active]),
+        Chip("store", _("Store"), [(s.code, s.name) for s in ref.stores.values() if s.is_active]),
+        Chip("assignee", _("Owner"), people),
+        Chip(
+            "received", _("Received"), [("1", _("today")), ("7", _("last 7 days")), ("30", _("last 30 days"))]
+        ),
+    ]
+    for chip in found:
+        value = params.get(chip.name, "")
+        chip.value = value if value in {str(code) for code, _label in chip.choices} else ""
+    return found
+
+
+def filtered(base: FeedbackQuerySet, ref: Reference, found: list[Chip], now: datetime) -> FeedbackQuerySet:
+    """Apply the chosen chips."""
+    chosen = {chip.name: chip.value for chip in found if chip.value}
+    for name in ("tier", "kind", "sentiment", "emotion"):
+        if name in chosen:
+            base = base.filter(**{name: chosen[name]})
+    if "category" in chosen:
+        base = base.filter(category_id=ref.categories[chosen["category"]].pk)
+    if "channel" in chosen:
+        base = base.filter(channel_id=ref.channels[chosen["channel"]].pk)
+    if "store" in chosen:
+        store = ref.store(chosen["store"])
+        base = base.filter(store_id=store.pk if store else None)
+    if "assignee" in chosen:
+        base = base.filter(assignee__username=chosen["assignee"])
+    if "received" in chosen:
+        base = base.filter(received_at__gte=now - timedelta(days=int(chosen["received"])))
+    return base
+
+
+def ordered(queryset: FeedbackQuerySet, order: str, tab: str) -> FeedbackQuerySet:
+    """Sort; what is done and everything come newest first, since an index serves only that."""
+    if order == "newest" or (tab in ("done", "all") and order in ("urgent", "negative")):
+        return queryset.order_by("-received_at", "-id")
+    if order == "due":
+        return queryset.filter(due_at__isnull=False).order_by("due_at", "id")
+    if order == "negative":
+        return queryset.strongest_negative_first()
+    return queryset.most_urgent_first()
+
+
+def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> QueuePage:
+    """One page of the queue. The number of queries does not depend on the number of rows."""
+    ref = reference()
+    q = params.get("q", "").strip()
+    # Whoever searches looks everywhere, unless they chose a tab.
+    tab = params.get("tab") or ("all" if q else "open")
+    tab = tab if tab in TABS else "open"
+    order = params.get("o") if params.get("o") in ORDERS else "urgent"
+    page = int(params["p"]) if params.get("p", "").isdigit() else 1
+    page = max(1, min(page, MOST_PAGES))
+    people = [
+        (username, name or username)
+        for username, name in User.objects.filter(is_active=True, is_staff=True)
+        .order_by("name")
+        .values_list("username", "name")
+    ]
+    found = chips(ref, people, params)
+    visible = Feedback.objects.visible_to(user)
+    rows = ordered(tab_queryset(filtered(visible, ref, found, now), tab, user, now), str(order), tab)
+    if q:
+        rows = find(rows, q)
+    start = (page - 1) * PAGE
+    listed = list(
+        rows.select_related(
+            "channel", "store", "category", "subcategory", "customer", "assignee", "product"
+        ).defer(
+            "text",
+            "resolution",
+            "product__keywords",
+            "category__keywords",
+            "category__exclusions",
+            "subcategory__keywords",
+            "subcategory__exclusions",
+        )[start : start + PAGE + 1]
+    )
+    counted = ("open", "mine", "unassigned", "overdue", "waiting", "review")
+    by_index = {
+        "open": ORDER,
+        "mine": ORDER,
+        "unassigned": ORDER,
+        "overdue": ("due_at",),
+        "waiting": ("wait_until",),
+        "review": ("-received_at", "-id"),
+    }
+    counts = bounded_counts(
+        {name: tab_queryset(visible, name, user, now).order_by(*by_index[name]) for name in counted}
+    )
+    kept = {name: params[name] for name in ("tab", "o", "q", *(c.name for c in found)) if params.get(name)}
+    queue = QueuePage(
+        rows=listed[:PAGE],
+        tab=tab,
+        tabs=[],
+        chips=found,
+        order=str(order),
+        q=q,
+        page=page,
+        has_next=len(listed) > PAGE and page < MOST_PAGES,
+        params=kept,
+    )
+    queue.tabs = [
+        {
+            "code": code,
+            "label": label,
+            "count": shown(counts[code]) if code in counts else "",
+            "alarm": code == "overdue" and counts.get(code, 0) > 0,
+            "link": queue.link(tab=code, p=""),
+            "active": code == tab,
+        }
+        for code, label in TABS.items()
+    ]
+    return queue

@@ -1,0 +1,123 @@
+"""Who gets it: round robin inside the team, by shift and capacity (R16; peers 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Count
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.core.choices import NoticeLevel
+from apps.core.services.notices import notify
+from apps.feedback.choices import OPEN, Tier
+from apps.feedback.models import DispatchCursor, Feedback
+from apps.feedback.selectors.reference import Reference, TeamRef, Worker
+
+
+def team_of(ref: Reference, record: Feedback) -> TeamRef | None:
+    """The team that takes a case."""
+    return ref.team_for(
+        category=ref.categories_by_id.get(record.category_id) if record.category_id else None,
+        sub=ref.categories_by_id.get(record.subcategory_id) if record.subcategory_id else None,
+        store_id=record.store_id,
+        channel_id=record.channel_id,
+        tier=record.tier,
+    )
+
+
+class Dispatcher:
+    """Hands out the feedback of one transaction.
+
+    1. `lock` takes the cursor rows of all teams involved, in order of their key, so that two intakes wait for each
+       other instead of dead-locking or sharing a turn.
+    2. `pick` gives the next person on shift with room left. S goes out even to the full: it cannot wait for room.
+    3. `save` writes the cursors; teams where nobody was found get one alarm an hour.
+    """
+
+    def __init__(self, ref: Reference, now: datetime) -> None:
+        self.ref = ref
+        self.now = now
+        self._cursors: dict[int, DispatchCursor] = {}
+        self._rings: dict[int, list[Worker]] = {}
+        self._load: dict[int, int] | None = None
+        # Handed out by this round, not yet written.
+        self._given: dict[int, int] = {}
+        self._moved: set[int] = set()
+        self._empty: dict[int, int] = {}
+
+    def lock(self, teams: Iterable[TeamRef]) -> None:
+        """Lock the cursors of these teams."""
+        wanted = {team.id: team for team in teams}
+        for team in wanted.values():
+            self._rings[team.id] = self.ref.workers_now(team, self.now)
+        busy = sorted(team_id for team_id, ring in self._rings.items() if ring)
+        if not busy:
+            return
+        cursors = DispatchCursor.objects.select_for_update().filter(team_id__in=busy).order_by("team_id")
+        self._cursors = {cursor.team_id: cursor for cursor in cursors}
+        missing = [team_id for team_id in busy if team_id not in self._cursors]
+        if missing:
+            DispatchCursor.objects.bulk_create(
+                [DispatchCursor(team_id=pk) for pk in missing], ignore_conflicts=True
+            )
+            self._cursors |= {cursor.team_id: cursor for cursor in cursors.filter(team_id__in=missing)}
+
+    def _has_room(self, worker: Worker) -> bool:
+        """Whether a person may get one more. The load is read once, under the locks, and only when it matters."""
+        if self._load is None:
+            people = {worker.user_id for ring in self._rings.values() for worker in ring}
+            self._load = dict(
+                Feedback.objects.filter(assignee_id__in=people, status__in=OPEN)
+                .order_by()
+                .values_list("assignee_id")
+                .annotate(n=Count("id"))
+            )
+        return self._load.get(worker.user_id, 0) + self._given.get(worker.user_id, 0) < worker.capacity
+
+    def pick(self, team: TeamRef, tier: str) -> int | None:
+        """The user id whose turn it is, or None when nobody is here or has room."""
+        ring = self._rings.get(team.id) or []
+        if ring:
+            cursor = self._cursors[team.id]
+            # The whole team, so that the turn goes on behind somebody who is off now.
+            order = [worker.user_id for worker in team.workers]
+            start = order.index(cursor.last_user_id) + 1 if cursor.last_user_id in order else 0
+            here = {worker.user_id: worker for worker in ring}
+            for user_id in (*order[start:], *order[:start]):
+                worker = here.get(user_id)
+                if worker is None:
+                    continue
+                if tier == Tier.S or self._has_room(worker):
+                    self._given[worker.user_id] = self._given.get(worker.user_id, 0) + 1
+                    cursor.last_user_id = worker.user_id
+                    self._moved.add(team.id)
+                    return worker.user_id
+        self._empty[team.id] = self._empty.get(team.id, 0) + 1
+        return None
+
+    def save(self) -> None:
+        """Write the cursors that moved and raise the alarms."""
+        for team_id in sorted(self._moved):
+            DispatchCursor.objects.filter(team_id=team_id).update(
+                last_user_id=self._cursors[team_id].last_user_id
+            )
+        if not self._empty:
+            return
+        hour = timezone.localtime(self.now).strftime("%Y%m%d%H")
+        leads = {team.id: team.leads or self.ref.ops_leads for team in self.ref.teams}
+        # One notice per lead and hour, however many teams and rows it concerns: an alarm that repeats is not read.
+        recipients = {lead for team_id in self._empty for lead in leads.get(team_id, self.ref.ops_leads)}
+        notify(
+            recipients=sorted(recipients),
+            level=NoticeLevel.WARNING,
+            title=_("Nobody is free: %(count)d feedback without an owner")
+            % {"count": sum(self._empty.values())},
+            body=_(
+                "Everybody in the team is off shift, away or at capacity. Assign by hand or change the shift."
+            ),
+            url="/admin/feedback/feedback/?tab=unassigned",
+            key=f"empty_pool:{hour}",
+            now=self.now,
+        )

@@ -1,0 +1,44 @@
+"""Edges to Celery: fetch nothing, call one service."""
+
+from celery import shared_task
+from django.utils import timezone
+
+
+@shared_task
+def sweep_sla_task() -> None:
+    """Warnings, breaches, escalations."""
+    from apps.feedback.services.sweep import sweep_sla
+
+    sweep_sla(now=timezone.now())
+
+
+@shared_task
+def link_near_duplicates_task() -> None:
+    """Near duplicates of what came one by one."""
+    from apps.feedback.services.background import link_near_duplicates
+
+    link_near_duplicates(now=timezone.now())
+
+
+@shared_task
+def dispatch_waiting_task() -> None:
+    """Feedback that nobody has yet."""
+    from apps.feedback.services.background import dispatch_waiting
+
+    dispatch_waiting(now=timezone.now())
+
+
+@shared_task
+def forget_old_task() -> None:
+    """Kept answers and signatures past their time."""
+    from apps.feedback.services.background import forget_old
+
+    forget_old(now=timezone.now())
+
+
+@shared_task
+def check_calendar_task() -> None:
+    """Missing public holidays."""
+    from apps.feedback.services.background import check_calendar
+
+    check_calendar(now=timezone.now())
