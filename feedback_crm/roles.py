@@ -1,0 +1,162 @@
+"""Roles as groups with their permissions (decisions, item 11). Staff may change them; loading never takes that back."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from django.contrib.auth.models import Group, Permission
+
+VIEW_SHOP = [
+    "shop.view_store",
+    "shop.view_department",
+    "shop.view_team",
+    "shop.view_product",
+    "shop.view_stocklevel",
+    "shop.view_workitem",
+    "shop.view_workcalendar",
+    "shop.view_calendarday",
+    "shop.view_leave",
+]
+VIEW_RULES = [
+    "feedback.view_channel",
+    "feedback.view_category",
+    "feedback.view_slapolicy",
+    "feedback.view_slatarget",
+    "feedback.view_dispatchrule",
+    "feedback.view_tierpolicy",
+    "feedback.view_wordlist",
+]
+NOTICES = ["core.view_staffnotice"]
+READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
+WORK_FEEDBACK = [
+    *READ_FEEDBACK,
+    "feedback.add_feedback",
+    "feedback.change_feedback",
+    "feedback.work_feedback",
+    "customers.view_customer",
+    "customers.view_order",
+    "shop.change_workitem",
+    "shop.add_workitem",
+]
+OPS = [
+    *WORK_FEEDBACK,
+    *VIEW_SHOP,
+    "feedback.see_all_feedback",
+    "feedback.view_importrun",
+    "feedback.import_feedback",
+    "customers.view_consentevent",
+    "customers.view_contacthold",
+    "customers.view_customermerge",
+    "feedback.view_channel",
+    "feedback.view_category",
+]
+LEAD = [
+    *OPS,
+    *VIEW_RULES,
+    "feedback.assign_feedback",
+    "customers.unmask_customer",
+    "customers.merge_customer",
+    "customers.change_customer",
+    "customers.add_contacthold",
+    "customers.change_contacthold",
+    "customers.add_consentevent",
+    "feedback.change_category",
+    "feedback.add_category",
+    "feedback.change_wordlist",
+    "feedback.change_tierpolicy",
+    "feedback.change_slapolicy",
+    "feedback.change_slatarget",
+    "feedback.add_slatarget",
+    "feedback.add_dispatchrule",
+    "feedback.change_dispatchrule",
+    "feedback.delete_dispatchrule",
+    "feedback.change_channel",
+    "shop.add_leave",
+    "shop.change_leave",
+    "shop.delete_leave",
+    "shop.view_staffprofile",
+    "shop.change_staffprofile",
+    "shop.change_team",
+    "shop.add_team",
+    "shop.add_teammember",
+    "shop.change_teammember",
+    "shop.view_teammember",
+    "shop.delete_teammember",
+    "shop.add_calendarday",
+    "shop.change_calendarday",
+    "shop.delete_calendarday",
+    "shop.change_workcalendar",
+    "shop.change_store",
+    "shop.add_store",
+    "shop.add_product",
+    "shop.change_product",
+    "shop.change_stocklevel",
+    "shop.add_stocklevel",
+    "core.view_actionlog",
+    "core.view_user",
+]
+CARE = [
+    *WORK_FEEDBACK,
+    *VIEW_SHOP,
+    "feedback.see_all_feedback",
+    "customers.change_customer",
+    "customers.add_customer",
+    "customers.view_consentevent",
+    "customers.add_consentevent",
+    "customers.view_contacthold",
+    "customers.add_contacthold",
+    "customers.change_contacthold",
+    "customers.unmask_customer",
+]
+ROLES: dict[str, list[str]] = {
+    "ops": OPS,
+    "ops-lead": LEAD,
+    "care": CARE,
+    "care-lead": [*CARE, "customers.merge_customer", "feedback.assign_feedback"],
+    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
+    "pr-lead": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback", "feedback.assign_feedback"],
+    "legal": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_RULES, "feedback.see_all_feedback"],
+    "manager": [
+        *LEAD,
+        "core.view_reveal",
+        "core.view_integration",
+    ],
+    "dept": [*WORK_FEEDBACK, *VIEW_SHOP],
+    "store": [*WORK_FEEDBACK, *VIEW_SHOP, "shop.change_stocklevel"],
+    "analyst": [
+        *READ_FEEDBACK,
+        *VIEW_SHOP,
+        *VIEW_RULES,
+        "feedback.see_all_feedback",
+        "customers.view_customer",
+        "customers.view_order",
+        "feedback.view_importrun",
+    ],
+    "integration": [],
+    "auditor": [
+        *READ_FEEDBACK,
+        *VIEW_SHOP,
+        *VIEW_RULES,
+        "feedback.see_all_feedback",
+        "core.view_actionlog",
+        "core.view_reveal",
+        "customers.view_consentevent",
+        "customers.view_customermerge",
+        "feedback.view_importrun",
+    ],
+}
+
+
+def load_groups() -> Counter[str]:
+    """Make the groups that are missing. `admin` gets every permission there is."""
+    done: Counter[str] = Counter()
+    every = {
+        f"{app}.{codename}": pk
+        for pk, codename, app in Permission.objects.values_list("id", "codename", "content_type__app_label")
+    }
+    for name, wanted in {**ROLES, "admin": list(every)}.items():
+        group, created = Group.objects.get_or_create(name=name)
+        if created:
+            group.permissions.set([every[permission] for permission in dict.fromkeys(wanted)])
+        done["created" if created else "kept"] += 1
+    return done

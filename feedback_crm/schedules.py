@@ -1,0 +1,33 @@
+"""Periodic work. Rows are made once and then belong to staff: settings-based schedules would undo their edits."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+SECONDS, MINUTES, HOURS = IntervalSchedule.SECONDS, IntervalSchedule.MINUTES, IntervalSchedule.HOURS
+SCHEDULES = (
+    (_("SLA: warnings, breaches, escalations, resuming"), "apps.feedback.tasks.sweep_sla_task", 30, SECONDS),
+    (_("Dispatch: feedback that nobody has yet"), "apps.feedback.tasks.dispatch_waiting_task", 2, MINUTES),
+    (_("Link near duplicates"), "apps.feedback.tasks.link_near_duplicates_task", 1, MINUTES),
+    (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
+    (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
+)
+
+
+def load_schedules() -> Counter[str]:
+    """Make the schedules that are missing, known by their task; names are written in the shop's language."""
+    done: Counter[str] = Counter()
+    with translation.override(settings.LANGUAGE_CODE):
+        for name, task, every, period in SCHEDULES:
+            if PeriodicTask.objects.filter(task=task).exists():
+                done["kept"] += 1
+                continue
+            interval, _made = IntervalSchedule.objects.get_or_create(every=every, period=period)
+            PeriodicTask.objects.create(name=str(name), task=task, interval=interval)
+            done["created"] += 1
+    return done

@@ -1,0 +1,216 @@
+"""Look and menu of the admin. The menu shows a person what their role works with, in the order of the day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+
+def item(title: Any, icon: str, name: str, permission: str, query: str = "", **extra: Any) -> dict[str, Any]:
+    """One line of the menu, shown to those who hold `permission`."""
+
+    def link(request: HttpRequest) -> str:
+        try:
+            return reverse(name) + query
+        except NoReverseMatch:
+            return ""
+
+    def allowed(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission) if permission else True
+
+    return {"title": title, "icon": icon, "link": link, "permission": allowed} | extra
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar."""
+    groups: list[dict[str, Any]] = [
+        {
+            "items": [
+                item(_("Home"), "home", "admin:index", ""),
+                item(
+                    _("Feedback queue"),
+                    "inbox",
+                    "admin:feedback_feedback_changelist",
+                    "feedback.view_feedback",
+                ),
+                item(_("New feedback"), "edit_note", "admin:feedback_feedback_add", "feedback.add_feedback"),
+                item(
+                    _("Imports"),
+                    "upload_file",
+                    "admin:feedback_importrun_changelist",
+                    "feedback.view_importrun",
+                ),
+                item(_("Work items"), "task_alt", "admin:shop_workitem_changelist", "shop.view_workitem"),
+                item(
+                    _("Notices"),
+                    "notifications",
+                    "admin:core_staffnotice_changelist",
+                    "core.view_staffnotice",
+                ),
+            ],
+        },
+        {
+            "title": _("Customers"),
+            "separator": True,
+            "items": [
+                item(
+                    _("Customers"), "group", "admin:customers_customer_changelist", "customers.view_customer"
+                ),
+                item(_("Orders"), "receipt_long", "admin:customers_order_changelist", "customers.view_order"),
+                item(
+                    _("Consent ledger"),
+                    "verified_user",
+                    "admin:customers_consentevent_changelist",
+                    "customers.view_consentevent",
+                ),
+            ],
+        },
+        {
+            "title": _("Shop"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(_("Stores"), "store", "admin:shop_store_changelist", "shop.view_store"),
+                item(_("Teams"), "groups", "admin:shop_team_changelist", "shop.view_team"),
+                item(
+                    _("Departments"),
+                    "account_tree",
+                    "admin:shop_department_changelist",
+                    "shop.view_department",
+                ),
+                item(
+                    _("Work profiles"),
+                    "badge",
+                    "admin:shop_staffprofile_changelist",
+                    "shop.view_staffprofile",
+                ),
+                item(_("Leave"), "event_busy", "admin:shop_leave_changelist", "shop.view_leave"),
+                item(_("Products"), "inventory_2", "admin:shop_product_changelist", "shop.view_product"),
+                item(
+                    _("Stock levels"), "shelves", "admin:shop_stocklevel_changelist", "shop.view_stocklevel"
+                ),
+                item(
+                    _("Working calendars"),
+                    "calendar_month",
+                    "admin:shop_workcalendar_changelist",
+                    "shop.view_workcalendar",
+                ),
+                item(
+                    _("Calendar days"), "event", "admin:shop_calendarday_changelist", "shop.view_calendarday"
+                ),
+            ],
+        },
+        {
+            "title": _("Rules"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(_("Channels"), "hub", "admin:feedback_channel_changelist", "feedback.view_channel"),
+                item(
+                    _("Categories"),
+                    "category",
+                    "admin:feedback_category_changelist",
+                    "feedback.view_category",
+                ),
+                item(
+                    _("Word lists"),
+                    "spellcheck",
+                    "admin:feedback_wordlist_changelist",
+                    "feedback.view_wordlist",
+                ),
+                item(
+                    _("Service levels"),
+                    "timer",
+                    "admin:feedback_slapolicy_changelist",
+                    "feedback.view_slapolicy",
+                ),
+                item(
+                    _("Dispatch rules"),
+                    "alt_route",
+                    "admin:feedback_dispatchrule_changelist",
+                    "feedback.view_dispatchrule",
+                ),
+                item(
+                    _("Tier policy"),
+                    "tune",
+                    "admin:feedback_tierpolicy_changelist",
+                    "feedback.view_tierpolicy",
+                ),
+            ],
+        },
+        {
+            "title": _("System"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(_("Staff members"), "person", "admin:core_user_changelist", "core.view_user"),
+                item(_("Roles"), "shield_person", "admin:auth_group_changelist", "auth.view_group"),
+                item(
+                    _("Integrations"), "webhook", "admin:core_integration_changelist", "core.view_integration"
+                ),
+                item(
+                    _("Webhooks"),
+                    "cable",
+                    "admin:feedback_webhooksecret_changelist",
+                    "feedback.view_webhooksecret",
+                ),
+                item(_("Action log"), "history", "admin:core_actionlog_changelist", "core.view_actionlog"),
+                item(
+                    _("Looks at personal data"),
+                    "visibility",
+                    "admin:core_reveal_changelist",
+                    "core.view_reveal",
+                ),
+                item(
+                    _("Schedules"),
+                    "schedule",
+                    "admin:django_celery_beat_periodictask_changelist",
+                    "django_celery_beat.view_periodictask",
+                ),
+            ],
+        },
+    ]
+    for group in groups:
+        group["items"] = [
+            entry | {"link": link}
+            for entry in group["items"]
+            if entry["permission"](request) and (link := entry["link"](request))
+        ]
+    return [group for group in groups if group["items"]]
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": _("Feedback workplace"),
+    "SITE_HEADER": _("Feedback workplace"),
+    "SITE_SUBHEADER": "feedback_crm",
+    "SITE_SYMBOL": "forum",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "STYLES": [lambda request: static("core/app.css")],
+    "SCRIPTS": [lambda request: static("core/app.js")],
+    "DASHBOARD_CALLBACK": "feedback_crm.home.home",
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": navigation},
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        # Teal: calm, and far from the red that means act.
+        "primary": {
+            "50": "oklch(98% .014 188)",
+            "100": "oklch(95% .035 188)",
+            "200": "oklch(90% .06 188)",
+            "300": "oklch(83% .09 188)",
+            "400": "oklch(72% .105 188)",
+            "500": "oklch(60% .1 188)",
+            "600": "oklch(50% .088 190)",
+            "700": "oklch(43% .075 191)",
+            "800": "oklch(37% .062 192)",
+            "900": "oklch(32% .052 193)",
+            "950": "oklch(23% .04 195)",
+        },
+    },
+}

@@ -1,0 +1,8 @@
+"""WSGI application served by gunicorn."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "feedback_crm.settings")
+application = get_wsgi_application()
