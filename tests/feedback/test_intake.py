@@ -558,6 +558,8 @@ def rich(n: int, code: str) -> dict[str, Any]:
     return {
         "external_id": f"{code}{n}", "store": "renmin", "product_sku": "TEA-1", "order_no": f"{code}-{n}",
         "customer": {"external_id": f"{code}{n}", "phone": f"1380000{n:04d}"}, "follow_up_to": "none",
+        # Long enough to be compared with earlier texts, whatever ran before.
+        "text": f"第{n}件衣服的拉链坏了，袖口也开线了，客服说了很久没有人管",
     }  # fmt: skip
 
 
