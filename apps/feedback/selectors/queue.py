@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.counting import bounded_counts, shown
 from apps.core.models import User
-from apps.feedback.choices import Emotion, Kind, Sentiment, Status, Tier
+from apps.feedback.choices import TIER_RANK, Emotion, Kind, Sentiment, Status, Tier
 from apps.feedback.models import Feedback
 from apps.feedback.querysets import FeedbackQuerySet
 from apps.feedback.selectors.reference import Reference, reference
@@ -136,7 +136,10 @@ def chips(ref: Reference, people: list[tuple[str, str]], params: Mapping[str, st
 def filtered(base: FeedbackQuerySet, ref: Reference, found: list[Chip], now: datetime) -> FeedbackQuerySet:
     """Apply the chosen chips."""
     chosen = {chip.name: chip.value for chip in found if chip.value}
-    for name in ("tier", "kind", "sentiment", "emotion"):
+    if "tier" in chosen:
+        # By rank, since that is what the indexes of open rows begin with.
+        base = base.filter(tier_rank=TIER_RANK[chosen["tier"]])
+    for name in ("kind", "sentiment", "emotion"):
         if name in chosen:
             base = base.filter(**{name: chosen[name]})
     if "category" in chosen:
