@@ -139,6 +139,14 @@ class EntryKind(models.TextChoices):
     TRANSCRIPT = "transcript", _("transcript")
 
 
+class PromiseState(models.TextChoices):
+    """What became of something promised to a customer."""
+
+    OPEN = "open", pgettext_lazy("promise", "open")
+    KEPT = "kept", pgettext_lazy("promise", "kept")
+    CANCELLED = "cancelled", pgettext_lazy("promise", "cancelled")
+
+
 class ChannelGroup(models.TextChoices):
     ECOMMERCE = "ecommerce", _("e-commerce platforms")
     TAKEAWAY = "takeaway", _("take-away platforms")

@@ -130,6 +130,15 @@ FEEDBACK = TransitionTable(
         ),
         Move("unmerge", _("Undo merge"), states("merged"), "in_progress", LEAD, needs_reason=True),
         Move("note", _("Add note"), states(*ALL), None, CHANGE),
-        Move("correct", _("Correct reading"), states(*ALL), None, CHANGE),
+        Move("correct", _("Correct reading"), states(*ALL), None, CHANGE, bulk=True, undoable=True),
+    ),
+)
+
+PROMISE = TransitionTable(
+    name="promise",
+    states=("open", "kept", "cancelled"),
+    moves=(
+        Move("keep", _("Kept"), states("open"), "kept", CHANGE, main=True),
+        Move("cancel", _("Not needed any more"), states("open"), "cancelled", CHANGE, needs_reason=True),
     ),
 )

@@ -50,7 +50,85 @@
     });
   };
 
+  // Open pages stay true: counters, how many are new, and an alarm for urgent cases nobody has answered.
+  const memory = {
+    get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
+    set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* private mode */ } },
+  };
+  const live = () => {
+    const head = document.querySelector("[data-pulse]");
+    if (!head) return;
+    const queue = document.querySelector("[data-queue]");
+    const title = document.title;
+    const button = head.querySelector("[data-sound]");
+    const icon = head.querySelector("[data-sound-icon]");
+    const showSound = () => {
+      const on = memory.get("fc-sound") === "on";
+      button.setAttribute("aria-pressed", String(on));
+      icon.textContent = on ? "volume_up" : "volume_off";
+    };
+    let audio = null;
+    const beep = () => {
+      if (memory.get("fc-sound") !== "on") return;
+      try {
+        audio = audio || new AudioContext();
+        [0, 0.22].forEach((at) => {
+          const tone = audio.createOscillator(), gain = audio.createGain();
+          tone.frequency.value = 880;
+          gain.gain.setValueAtTime(0.15, audio.currentTime + at);
+          gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + at + 0.18);
+          tone.connect(gain).connect(audio.destination);
+          tone.start(audio.currentTime + at);
+          tone.stop(audio.currentTime + at + 0.2);
+        });
+      } catch { /* no sound here: the title and the text still tell */ }
+    };
+    button.addEventListener("click", () => {
+      memory.set("fc-sound", memory.get("fc-sound") === "on" ? "off" : "on");
+      showSound();
+      beep();
+    });
+    showSound();
+
+    const beat = async () => {
+      const query = new URLSearchParams(queue ? queue.dataset.query : "");
+      if (queue) query.set("since", queue.dataset.since);
+      let data;
+      try {
+        const answer = await fetch(`${head.dataset.pulse}?${query}`, { headers: { Accept: "application/json" } });
+        if (answer.redirected || answer.status === 403) return false;
+        if (!answer.ok) return true;
+        data = await answer.json();
+      } catch { return true; }
+      document.title = data.alarms.length ? `(${data.alarms.length}) ${title}` : title;
+      const known = JSON.parse(memory.get("fc-alarms") || "null");
+      const fresh = data.alarms.filter((alarm) => known && !known.includes(alarm.id));
+      memory.set("fc-alarms", JSON.stringify(data.alarms.map((alarm) => alarm.id)));
+      if (fresh.length) {
+        head.querySelector("[data-alarm-text]").textContent =
+          `${head.dataset.alarm} ${fresh.map((alarm) => alarm.number).join(", ")}`;
+        beep();
+      }
+      if (queue) {
+        Object.entries(data.counts).forEach(([code, count]) => {
+          const node = queue.querySelector(`[data-count="${code}"]`);
+          if (node) node.textContent = count;
+        });
+        const bar = queue.querySelector("[data-new]");
+        bar.hidden = data.new === 0;
+        bar.textContent = data.text;
+      }
+      return true;
+    };
+    const every = () => (document.hidden ? 60000 : Number(head.dataset.every || 15000));
+    const loop = async () => {
+      if (await beat()) setTimeout(loop, every());
+    };
+    setTimeout(loop, Number(head.dataset.first || 2000));
+  };
+
   onReady(() => {
+    live();
     autoSubmit();
     bulk();
     tick();

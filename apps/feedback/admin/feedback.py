@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -20,6 +20,8 @@ from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog, User
 from apps.core.transitions import Move
 from apps.feedback.admin import forms
+from apps.feedback.admin.workplace import WorkplaceViews, correction_values
+from apps.feedback.choices import Sentiment, Tier
 from apps.feedback.models import Feedback
 from apps.feedback.selectors import case as case_selector
 from apps.feedback.selectors.queue import queue_page
@@ -27,6 +29,7 @@ from apps.feedback.selectors.reference import reference
 from apps.feedback.services import moves
 from apps.feedback.services.new_feedback import take_from_form
 from apps.feedback.transitions import FEEDBACK
+from apps.shop.models import Team
 
 FORMS: dict[str, type[forms.MoveForm]] = {
     "claim": forms.PlainMove,
@@ -58,7 +61,7 @@ BUTTONS = (
     "unmerge",
     "dismiss",
 )
-BULK = ("claim", "assign", "close", "dismiss")
+BULK = ("claim", "assign", "correct", "close", "dismiss")
 
 
 def perform(verb: str, feedback: Feedback, data: dict[str, Any], form: Any, by: User) -> Any:
@@ -84,13 +87,15 @@ def perform(verb: str, feedback: Feedback, data: dict[str, Any], form: Any, by: 
         "merge": lambda: moves.merge(**common, into=data["into"], reason=reason),
         "unmerge": lambda: moves.unmerge(**common, reason=reason),
         "note": lambda: moves.add_note(feedback=feedback, text=data["text"], by=by, now=now),
-        "correct": lambda: moves.correct(feedback=feedback, values=form.values(), by=by, now=now),
+        "correct": lambda: moves.correct(
+            feedback=feedback, values=form.values() if form is not None else data["values"], by=by, now=now
+        ),
     }
     return calls[verb]()
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(ModelAdmin):
+class FeedbackAdmin(WorkplaceViews, ModelAdmin):
     """Queue, case page, moves, new feedback."""
 
     search_fields = ("id",)
@@ -111,6 +116,7 @@ class FeedbackAdmin(ModelAdmin):
         """The admin's addresses plus the moves."""
         view = self.admin_site.admin_view
         return [
+            *self.workplace_urls(),
             path("bulk/<slug:verb>/", view(self.bulk_view), name="feedback_feedback_bulk"),
             path("undo/<int:log_id>/", view(require_POST(self.undo_view)), name="feedback_feedback_undo"),
             path("<int:pk>/move/<slug:verb>/", view(self.move_view), name="feedback_feedback_move"),
@@ -139,6 +145,9 @@ class FeedbackAdmin(ModelAdmin):
             row.pieces = case_selector.marked_snippet(row.snippet, words)
             row.can_claim = can_work and row.claimed_at is None and row.status in ("new", "assigned")
             row.overdue = row.is_overdue(now)
+        # Going back, and on to the next case, leads through this same list.
+        if request.session.get("queue", "") != queue.query:
+            request.session["queue"] = queue.query
         context = {
             **self.admin_site.each_context(request),
             "title": _("Feedback queue"),
@@ -149,6 +158,13 @@ class FeedbackAdmin(ModelAdmin):
             "can_assign": can_assign,
             "colleagues": next(chip.choices for chip in queue.chips if chip.name == "assignee"),
             "orders": _orders(),
+            "just_done": request.session.pop("just_done", None) if "just_done" in request.session else None,
+            "nodes": _nodes() if can_work else [],
+            "tiers": Tier.choices,
+            "sentiments": Sentiment.choices,
+            "teams": [(team.code, team.name) for team in Team.objects.filter(is_active=True).order_by("name")]
+            if can_assign and queue.can_keep
+            else [],
         }
         return TemplateResponse(request, "admin/feedback/feedback/queue.html", context)
 
@@ -203,6 +219,11 @@ class FeedbackAdmin(ModelAdmin):
             ),
             "files": list(feedback.files.select_related("file")),
             "overdue": feedback.is_overdue(now),
+            "promises": list(feedback.promises.select_related("made_by").order_by("due_at", "id")[:20]),
+            "can_work": user.has_perm("feedback.work_feedback"),
+            "tiers": Tier.choices,
+            "sentiments": Sentiment.choices,
+            "just_done": request.session.pop("just_done", None) if "just_done" in request.session else None,
             **case_selector.side(feedback, user),
         }
         return TemplateResponse(request, "admin/feedback/feedback/case.html", context)
@@ -244,28 +265,29 @@ class FeedbackAdmin(ModelAdmin):
         form = form_class(bound, feedback=feedback, needs_reason=move.needs_reason, user=user)
         if bound is not None and form.is_valid():
             try:
-                perform(verb, feedback, form.cleaned_data, form, user)
+                done = perform(verb, feedback, form.cleaned_data, form, user)
             except DomainError as error:
                 messages.error(request, str(error.message))
                 if error.code in ("stale_state", "illegal_move"):
-                    return self._back(request, feedback)
+                    return self.back_to(request, feedback)
                 form.add_error(
                     error.params.get("field") if error.params.get("field") in form.fields else None,
                     str(error.message),
                 )
             else:
-                messages.success(
-                    request,
-                    _("%(number)s: %(move)s – done.") % {"number": feedback.number, "move": move.label},
-                )
-                return self._back(request, feedback)
+                text = _("%(number)s: %(move)s – done.") % {"number": feedback.number, "move": move.label}
+                if move.undoable and isinstance(done, ActionLog):
+                    self.offer_undo(request, done.pk, text)
+                else:
+                    messages.success(request, text)
+                return self.back_to(request, feedback)
         elif bound is None and feedback.status not in move.sources:
             messages.error(
                 request,
                 _("“%(move)s” is not possible while this is “%(state)s”.")
                 % {"move": move.label, "state": feedback.get_status_display()},
             )
-            return self._back(request, feedback)
+            return self.back_to(request, feedback)
         states = dict(Feedback._meta.get_field("status").flatchoices)
         context = {
             **self.admin_site.each_context(request),
@@ -282,11 +304,6 @@ class FeedbackAdmin(ModelAdmin):
         status = 422 if bound is not None else 200
         return TemplateResponse(request, "admin/feedback/feedback/move.html", context, status=status)
 
-    def _back(self, request: HttpRequest, feedback: Feedback) -> HttpResponseRedirect:
-        if request.POST.get("back") == "queue" or request.GET.get("back") == "queue":
-            return redirect("admin:feedback_feedback_changelist")
-        return redirect("admin:feedback_feedback_change", feedback.pk)
-
     def bulk_view(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Many at once: each by itself, with its outcome, and a way back where the table has one."""
         move = FEEDBACK.get(verb)
@@ -302,18 +319,23 @@ class FeedbackAdmin(ModelAdmin):
         data: dict[str, Any] = {"reason": reason}
         if not ids:
             messages.warning(request, _("Choose rows first."))
-            return redirect("admin:feedback_feedback_changelist")
+            return self._to_queue(request)
         if verb == "assign":
             person = User.objects.filter(
                 username=request.POST.get("assignee", ""), is_active=True, is_staff=True
             ).first()
             if person is None:
                 messages.warning(request, _("Choose a colleague first."))
-                return redirect("admin:feedback_feedback_changelist")
+                return self._to_queue(request)
             data["assignee"] = person
+        if verb == "correct":
+            data["values"] = correction_values(request.POST)
+            if not data["values"]:
+                messages.warning(request, _("Choose what is right."))
+                return self._to_queue(request)
         if move.needs_reason and not reason:
             messages.warning(request, _("“%(move)s” needs a reason.") % {"move": move.label})
-            return redirect("admin:feedback_feedback_changelist")
+            return self._to_queue(request)
         outcomes = moves.bulk(ids=ids, act=lambda row: perform(verb, row, data, None, user), by=user)
         rows = Feedback.objects.in_bulk(ids)
         context = {
@@ -339,6 +361,8 @@ class FeedbackAdmin(ModelAdmin):
             messages.error(request, str(error.message))
         else:
             messages.success(request, _("%(number)s: undone.") % {"number": feedback.number})
+        if request.POST.get("back") == "queue":
+            return self._to_queue(request)
         return redirect("admin:feedback_feedback_change", log.object_id)
 
     def file_view(self, request: HttpRequest, pk: int, file_id: int) -> HttpResponse:
@@ -392,6 +416,24 @@ class FeedbackAdmin(ModelAdmin):
         if self.get_queryset(request).filter(pk=feedback.pk).exists():
             return redirect("admin:feedback_feedback_change", feedback.pk)
         return redirect("admin:feedback_feedback_changelist")
+
+
+def _nodes() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Categories with their sub-categories, as grouped choices, from memory."""
+    ref = reference()
+    active = [node for node in ref.categories.values() if node.is_active]
+    active.sort(key=lambda node: node.position)
+    return [
+        (
+            str(top),
+            [
+                (top.code, str(top)),
+                *((node.code, str(node)) for node in active if node.parent_id == top.pk),
+            ],
+        )
+        for top in active
+        if top.parent_id is None
+    ]
 
 
 def _orders() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from apps.feedback.models.reference import (
     WordList,
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
+from apps.feedback.models.workplace import Promise, SavedView
 
 __all__ = (
     "Category",
@@ -26,6 +27,8 @@ __all__ = (
     "FeedbackFile",
     "FeedbackSearch",
     "ImportRun",
+    "Promise",
+    "SavedView",
     "SlaClock",
     "SlaEvent",
     "SlaPause",

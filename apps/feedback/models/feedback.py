@@ -219,6 +219,12 @@ class Feedback(models.Model):
             models.Index(
                 fields=["store", "tier_rank", "due_at", "id"], name="feedback_of_store", condition=IS_OPEN
             ),
+            # Read by the queue filtered by category, alone or with a tier.
+            models.Index(
+                fields=["category", "tier_rank", "due_at", "id"],
+                name="feedback_of_subject",
+                condition=IS_OPEN,
+            ),
             # Read by the queue's "overdue" and by the deadline order.
             models.Index(
                 fields=["due_at", "id"],

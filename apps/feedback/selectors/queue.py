@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.counting import bounded_counts, shown
 from apps.core.models import User
 from apps.feedback.choices import TIER_RANK, Emotion, Kind, Sentiment, Status, Tier
-from apps.feedback.models import Feedback
+from apps.feedback.models import Feedback, SavedView
 from apps.feedback.querysets import FeedbackQuerySet
 from apps.feedback.selectors.reference import Reference, reference
 from apps.feedback.selectors.search import find
@@ -34,6 +34,10 @@ TABS: dict[str, Any] = {
     "done": _("Done"),
     "all": _("Everything"),
 }
+# What a saved view may hold: the filters below, each on an indexed column.
+VIEW_PARAMS = (
+    "tab", "o", "q", "tier", "kind", "category", "sentiment", "emotion", "channel", "store", "assignee", "received"
+)  # fmt: skip
 ORDERS: dict[str, Any] = {
     "urgent": _("Most urgent first"),
     "due": _("By deadline"),
@@ -70,11 +74,36 @@ class QueuePage:
     page: int
     has_next: bool
     params: dict[str, str] = field(default_factory=dict)
+    views: list[dict[str, Any]] = field(default_factory=list)
+    newest: int = 0
 
     def link(self, **changes: Any) -> str:
         """The address of this list with something changed; an empty value drops it."""
         merged = {**self.params, **{k: str(v) for k, v in changes.items()}}
         return "?" + urlencode({k: v for k, v in merged.items() if v})
+
+    @property
+    def query(self) -> str:
+        """The address of this list without its page."""
+        return urlencode({k: v for k, v in self.params.items() if v})
+
+    @property
+    def chosen(self) -> list[dict[str, Any]]:
+        """What narrows this list, each with the address that takes it away."""
+        found: list[dict[str, Any]] = []
+        if self.q:
+            found.append({"label": _("Search"), "value": self.q, "link": self.link(q="", p="")})
+        found += [
+            {"label": chip.label, "value": chip.shown_value, "link": self.link(**{chip.name: "", "p": ""})}
+            for chip in self.chips
+            if chip.value
+        ]
+        return found
+
+    @property
+    def can_keep(self) -> bool:
+        """Whether this list is worth a name: narrowed or sorted, and not a kept view as it is."""
+        return bool(set(self.params) - {"tab"}) and not any(view["active"] for view in self.views)
 
     @property
     def next_link(self) -> str:
@@ -167,27 +196,129 @@ def ordered(queryset: FeedbackQuerySet, order: str, tab: str) -> FeedbackQuerySe
     return queryset.most_urgent_first()
 
 
-def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> QueuePage:
-    """One page of the queue. The number of queries does not depend on the number of rows."""
-    ref = reference()
+# The order whose index each counted tab is read from.
+COUNTED: dict[str, tuple[Any, ...]] = {
+    "open": ORDER,
+    "mine": ORDER,
+    "unassigned": ORDER,
+    "overdue": ("due_at",),
+    "waiting": ("wait_until",),
+    "review": ("-received_at", "-id"),
+}
+
+
+def tab_counts(visible: FeedbackQuerySet, user: User, now: datetime) -> dict[str, int]:
+    """How many rows the tabs hold, bounded. One query."""
+    return bounded_counts(
+        {name: tab_queryset(visible, name, user, now).order_by(*index) for name, index in COUNTED.items()}
+    )
+
+
+def views_of(user: User, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The views kept by this person and their teams, as tabs. One query."""
+    return [
+        {
+            "pk": view.pk,
+            "name": view.name,
+            "team": view.team_id is not None,
+            "link": "?" + urlencode(view.params),
+            "active": {k: v for k, v in params.items() if v} == view.params,
+            "mine": view.owner_id == user.pk,
+        }
+        for view in SavedView.objects.filter(Q(owner=user) | Q(team__members__user=user))
+        .distinct()
+        .order_by(F("team").asc(nulls_first=True), "name")[:40]
+    ]
+
+
+def _rows(
+    visible: FeedbackQuerySet,
+    ref: Reference,
+    found: list[Chip],
+    *,
+    tab: str,
+    order: str,
+    q: str,
+    user: User,
+    now: datetime,
+) -> FeedbackQuerySet:
+    rows = ordered(tab_queryset(filtered(visible, ref, found, now), tab, user, now), order, tab)
+    return find(rows, q) if q else rows
+
+
+def _asked(params: Mapping[str, str]) -> tuple[str, str, str]:
+    """(tab, order, words) of an address; nonsense falls back to what is usual."""
     q = params.get("q", "").strip()
     # Whoever searches looks everywhere, unless they chose a tab.
     tab = params.get("tab") or ("all" if q else "open")
-    tab = tab if tab in TABS else "open"
-    order = params.get("o") if params.get("o") in ORDERS else "urgent"
-    page = int(params["p"]) if params.get("p", "").isdigit() else 1
-    page = max(1, min(page, MOST_PAGES))
-    people = [
+    order = params.get("o", "")
+    return tab if tab in TABS else "open", order if order in ORDERS else "urgent", q
+
+
+def neighbour(*, user: User, params: Mapping[str, str], after: int, now: datetime) -> int | None:
+    """The case that follows `after` in this list; its first one when `after` is no longer in it. One or two queries."""
+    ref = reference()
+    tab, order, q = _asked(params)
+    rows = _rows(
+        Feedback.objects.visible_to(user), ref, chips(ref, _people(), params),
+        tab=tab, order=order, q=q, user=user, now=now,
+    )  # fmt: skip
+    ids = list(rows.values_list("id", flat=True)[: PAGE * MOST_PAGES // 4])
+    if after in ids:
+        place = ids.index(after) + 1
+        return ids[place] if place < len(ids) else None
+    return ids[0] if ids else None
+
+
+@dataclass
+class Pulse:
+    """What changed since the page was drawn."""
+
+    new: int
+    counts: dict[str, str]
+    alarms: list[dict[str, Any]]
+
+
+def pulse(*, user: User, params: Mapping[str, str], since: int, now: datetime) -> Pulse:
+    """New rows in this list, the tabs' counts, and urgent cases nobody has answered. Five queries."""
+    ref = reference()
+    tab, order, q = _asked(params)
+    visible = Feedback.objects.visible_to(user)
+    new = 0
+    if since:
+        rows = _rows(
+            visible, ref, chips(ref, _people(), params), tab=tab, order=order, q=q, user=user, now=now
+        ).filter(pk__gt=since)
+        new = len(rows.order_by("id").values_list("id", flat=True)[:100])
+    alarms = visible.open().filter(tier_rank=0, first_response_at__isnull=True).most_urgent_first()
+    return Pulse(
+        new=new,
+        counts={name: shown(count) for name, count in tab_counts(visible, user, now).items()},
+        alarms=[
+            {"id": pk, "number": Feedback(pk=pk).number, "text": snippet[:60]}
+            for pk, snippet in alarms.values_list("id", "snippet")[:20]
+        ],
+    )
+
+
+def _people() -> list[tuple[str, str]]:
+    return [
         (username, name or username)
         for username, name in User.objects.filter(is_active=True, is_staff=True)
         .order_by("name")
         .values_list("username", "name")
     ]
-    found = chips(ref, people, params)
+
+
+def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> QueuePage:
+    """One page of the queue. The number of queries does not depend on the number of rows."""
+    ref = reference()
+    tab, order, q = _asked(params)
+    page = int(params["p"]) if params.get("p", "").isdigit() else 1
+    page = max(1, min(page, MOST_PAGES))
+    found = chips(ref, _people(), params)
     visible = Feedback.objects.visible_to(user)
-    rows = ordered(tab_queryset(filtered(visible, ref, found, now), tab, user, now), str(order), tab)
-    if q:
-        rows = find(rows, q)
+    rows = _rows(visible, ref, found, tab=tab, order=order, q=q, user=user, now=now)
     start = (page - 1) * PAGE
     listed = list(
         rows.select_related(
@@ -202,30 +333,21 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
             "subcategory__exclusions",
         )[start : start + PAGE + 1]
     )
-    counted = ("open", "mine", "unassigned", "overdue", "waiting", "review")
-    by_index = {
-        "open": ORDER,
-        "mine": ORDER,
-        "unassigned": ORDER,
-        "overdue": ("due_at",),
-        "waiting": ("wait_until",),
-        "review": ("-received_at", "-id"),
-    }
-    counts = bounded_counts(
-        {name: tab_queryset(visible, name, user, now).order_by(*by_index[name]) for name in counted}
-    )
+    counts = tab_counts(visible, user, now)
     kept = {name: params[name] for name in ("tab", "o", "q", *(c.name for c in found)) if params.get(name)}
     queue = QueuePage(
         rows=listed[:PAGE],
         tab=tab,
         tabs=[],
         chips=found,
-        order=str(order),
+        order=order,
         q=q,
         page=page,
         has_next=len(listed) > PAGE and page < MOST_PAGES,
         params=kept,
+        newest=Feedback.objects.order_by("-id").values_list("id", flat=True).first() or 0,
     )
+    queue.views = views_of(user, queue.params)
     queue.tabs = [
         {
             "code": code,

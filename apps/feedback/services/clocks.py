@@ -263,6 +263,45 @@ def set_back(ref: Reference, stopped: QuerySet[SlaClock], *, now: datetime, **va
         clock.save()
 
 
+# What an upgrade may change on a clock.
+_UPGRADED = (
+    "value", "unit", "calendar_id", "policy_id", "policy_version", "pausable", "steps", "next_step",
+    "started_at", "due_at", "due_cap", "next_check_at", "state", "stopped_at",
+)  # fmt: skip
+
+
+def snapshot(feedback: Feedback) -> list[dict[str, Any]]:
+    """The clocks as they are, as plain JSON values, for a move that may be taken back."""
+    return [
+        {"id": row["id"]}
+        | {
+            name: value.isoformat() if isinstance(value := row[name], datetime) else value
+            for name in _UPGRADED
+        }
+        for row in SlaClock.objects.filter(feedback=feedback).values("id", *_UPGRADED)
+    ]
+
+
+def restore(feedback: Feedback, kept: list[dict[str, Any]], *, now: datetime) -> None:
+    """Clocks as a snapshot had them. What was missed meanwhile stays missed; clocks added since are called off."""
+    moments = {"started_at", "due_at", "due_cap", "next_check_at", "stopped_at"}
+    for row in kept:
+        values = {
+            name: datetime.fromisoformat(value) if name in moments and value else value
+            for name, value in row.items()
+            if name != "id"
+        }
+        SlaClock.objects.filter(pk=row["id"], feedback=feedback).filter(breached_at__isnull=True).update(
+            **values
+        )
+    SlaClock.objects.filter(
+        feedback=feedback, state__in=(ClockState.RUNNING, ClockState.PAUSED), breached_at__isnull=True
+    ).exclude(pk__in=[row["id"] for row in kept]).update(
+        state=ClockState.CANCELLED, stopped_at=now, next_check_at=None
+    )
+    refresh_due(feedback)
+
+
 def upgrade(ref: Reference, feedback: Feedback, *, now: datetime) -> None:
     """Re-base the clocks after the tier rose: due = the earlier of the old deadline and now + the new target.
 

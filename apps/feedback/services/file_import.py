@@ -42,6 +42,7 @@ from apps.feedback.fileformats import (
     split_images,
 )
 from apps.feedback.incoming import FOLLOW_UP_ROWS, IncomingCustomer, IncomingFeedback
+from apps.feedback.marks import Marks
 from apps.feedback.models import Channel, ImportRun
 from apps.feedback.problem_texts import problem_text
 from apps.feedback.selectors.reference import reference
@@ -266,7 +267,7 @@ def import_file(
             result.run_id = run.pk
         out = RejectsFile(rejects, source.columns) if rejects is not None else None
         near = Near()
-        seen: set[int] = set()
+        seen = Marks()
         zone = settings.TIME_ZONE
         for chunk, refused in _chunks(
             source, bound, channel=channel, zone=zone, result=result, timings=timings

@@ -37,6 +37,7 @@ from apps.feedback.incoming import (
     clean_text,
     clean_values,
 )
+from apps.feedback.marks import Marks
 from apps.feedback.models import Category, Channel, Entry, Feedback, FeedbackSearch, ImportRun
 from apps.feedback.selectors.reference import Reference, reference
 from apps.feedback.services import changes as change_service
@@ -142,7 +143,7 @@ def take_in(
     near: Near | None = None,
     timings: Timings | None = None,
     historical_after_days: int | None = None,
-    dry_run: set[int] | None = None,
+    dry_run: Marks | None = None,
 ) -> list[Outcome]:
     """Take `items` in; answers one Outcome per item, in order. One bad item does not sink the others.
 
@@ -192,7 +193,7 @@ def _met_another_writer(error: Exception) -> bool:
 
 
 def _foretell(
-    works: list[Work], *, run: ImportRun | None, near: Near | None, now: datetime, seen: set[int]
+    works: list[Work], *, run: ImportRun | None, near: Near | None, now: datetime, seen: Marks
 ) -> None:
     new, later = _without_known(works, run=run, now=now)
     sample: list[str] | None = None

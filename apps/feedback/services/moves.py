@@ -34,6 +34,7 @@ from apps.feedback.selectors.reference import STAMP, reference
 from apps.feedback.services import clocks
 from apps.feedback.services.telling import address, people
 from apps.feedback.transitions import FEEDBACK
+from apps.shop.models import WorkItem
 
 REOPEN_WITHIN = timedelta(days=7)
 MERGE_DEPTH = 20
@@ -601,7 +602,10 @@ def correct(
     before = {name: getattr(feedback, name) for name in changes}
     if "tier" in changes:
         changes["tier_rank"] = TIER_RANK[changes["tier"]]
-    log = perform(FEEDBACK, feedback, "correct", by=by, now=now, via=via, changes=changes | reviewed)
+    data = {"clocks": clocks.snapshot(feedback)} if "tier" in changes and feedback.is_open else {}
+    log = perform(
+        FEEDBACK, feedback, "correct", by=by, now=now, via=via, changes=changes | reviewed, data=data
+    )
     Correction.objects.create(
         feedback=feedback,
         before=before,
@@ -646,6 +650,15 @@ def undo(*, log: ActionLog, by: User, now: datetime) -> Feedback:
                 value = datetime.fromisoformat(value)
             changes[name] = value
         Feedback.objects.filter(pk=feedback.pk).update(status=log.from_state, updated_at=now, **changes)
+        if log.verb == "correct":
+            # What was taken back must not teach the machine.
+            Correction.objects.filter(feedback=feedback, at=log.at, by_id=log.by_id).delete()
+            if "clocks" in log.data:
+                clocks.restore(feedback, log.data["clocks"], now=now)
+            # The store need not check itself for what was never urgent; what it has begun goes on.
+            WorkItem.objects.filter(
+                origin_key=f"feedback:{feedback.pk}:self_check", status="open", created_at=log.at
+            ).delete()
         if log.verb == "close" and log.from_state in OPEN:
             # Clocks that closing stopped run on; what it found to be late stays late.
             clocks.set_back(
