@@ -40,4 +40,4 @@ def header(request: HttpRequest) -> dict[str, Any]:
             },
         )
 
-    return {"nav_global_side": SimpleLazyObject(draw)}
+    return {"page_head": SimpleLazyObject(draw)}

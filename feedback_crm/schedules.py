@@ -12,6 +12,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 SECONDS, MINUTES, HOURS = IntervalSchedule.SECONDS, IntervalSchedule.MINUTES, IntervalSchedule.HOURS
 SCHEDULES = (
     (_("SLA: warnings, breaches, escalations, resuming"), "apps.feedback.tasks.sweep_sla_task", 30, SECONDS),
+    (_("Promises to customers: reminders"), "apps.feedback.tasks.sweep_promises_task", 1, MINUTES),
     (_("Dispatch: feedback that nobody has yet"), "apps.feedback.tasks.dispatch_waiting_task", 2, MINUTES),
     (_("Link near duplicates"), "apps.feedback.tasks.link_near_duplicates_task", 1, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),

@@ -13,6 +13,14 @@ def sweep_sla_task() -> None:
 
 
 @shared_task
+def sweep_promises_task() -> None:
+    """Promises to customers: due soon, or broken."""
+    from apps.feedback.services.promises import sweep_promises
+
+    sweep_promises(now=timezone.now())
+
+
+@shared_task
 def link_near_duplicates_task() -> None:
     """Near duplicates of what came one by one."""
     from apps.feedback.services.background import link_near_duplicates

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from apps.core.counting import bounded_counts, shown
 from apps.core.models import User
-from apps.feedback.choices import OPEN, ClockKind, ClockState, Status, Tier
-from apps.feedback.models import Feedback, SlaClock
+from apps.feedback.choices import OPEN, ClockKind, ClockState, PromiseState, Status, Tier
+from apps.feedback.models import Feedback, Promise, SlaClock
 from apps.feedback.selectors.reference import reference
 from apps.shop.selectors import missing_holiday_years
 
@@ -58,6 +58,13 @@ def my_work(user: User, now: datetime) -> dict[str, Any] | None:
             _figure(counts["all"], _("mine in all"), "?tab=mine"),
         ],
         "rows": list(_slim(mine.exclude(status=Status.WAITING).most_urgent_first())[:6]),
+        "promises": list(
+            Promise.objects.filter(status=PromiseState.OPEN, due_at__lt=midnight)
+            .filter(Q(feedback__assignee=user) | Q(made_by=user))
+            .select_related("feedback")
+            .only("what", "due_at", "feedback__id")
+            .order_by("due_at")[:5]
+        ),
     }
 
 
