@@ -96,7 +96,7 @@ class Customer(Stamped):
 
     @property
     def masked_name(self) -> str:
-        """What colleagues read: the surname, else the nickname's first sign, else the number."""
+        """What colleagues read: the surname, else the nickname its owner shows in public, else the number."""
         if self.name:
             return masking.mask_name(self.name)
         if self.nickname:

@@ -40,8 +40,10 @@ def contents(feedback: Feedback, wanted: Wanted, now: datetime) -> dict[str, Any
     customer = feedback.customer
     who = None
     if customer is not None:
+        name = customer.name or customer.nickname
         who = {
-            "name": (customer.name or customer.nickname) if wanted.whole else customer.masked_name,
+            # Outside of the house even a nickname is cut: together with an order it names somebody.
+            "name": name if wanted.whole else masking.mask_name(name),
             "phone": customer.phone if wanted.whole else customer.masked_phone,
         }
     left = EMBED_BYTES

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Value
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -602,7 +602,9 @@ def correct(
     before = {name: getattr(feedback, name) for name in changes}
     if "tier" in changes:
         changes["tier_rank"] = TIER_RANK[changes["tier"]]
-    data = {"clocks": clocks.snapshot(feedback)} if "tier" in changes and feedback.is_open else {}
+    data: dict[str, Any] = {}
+    if "tier" in changes and feedback.is_open:
+        data = {"clocks": clocks.snapshot(feedback), "checked": _self_checks(feedback).exists()}
     log = perform(
         FEEDBACK, feedback, "correct", by=by, now=now, via=via, changes=changes | reviewed, data=data
     )
@@ -627,6 +629,10 @@ def correct(
                 now=now,
             )
     return log
+
+
+def _self_checks(feedback: Feedback) -> QuerySet[WorkItem]:
+    return WorkItem.objects.filter(origin_key=f"feedback:{feedback.pk}:self_check")
 
 
 def undo(*, log: ActionLog, by: User, now: datetime) -> Feedback:
@@ -655,10 +661,9 @@ def undo(*, log: ActionLog, by: User, now: datetime) -> Feedback:
             Correction.objects.filter(feedback=feedback, at=log.at, by_id=log.by_id).delete()
             if "clocks" in log.data:
                 clocks.restore(feedback, log.data["clocks"], now=now)
-            # The store need not check itself for what was never urgent; what it has begun goes on.
-            WorkItem.objects.filter(
-                origin_key=f"feedback:{feedback.pk}:self_check", status="open", created_at=log.at
-            ).delete()
+                # The store need not check itself for what was never urgent; what it has begun goes on.
+                if not log.data["checked"]:
+                    _self_checks(feedback).filter(status="open").delete()
         if log.verb == "close" and log.from_state in OPEN:
             # Clocks that closing stopped run on; what it found to be late stays late.
             clocks.set_back(
