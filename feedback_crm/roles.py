@@ -71,6 +71,8 @@ LEAD = [
     "feedback.change_dispatchrule",
     "feedback.delete_dispatchrule",
     "feedback.change_channel",
+    "feedback.view_trainedmodel",
+    "feedback.change_trainedmodel",
     "shop.add_leave",
     "shop.change_leave",
     "shop.delete_leave",

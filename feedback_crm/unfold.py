@@ -123,6 +123,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "feedback.view_wordlist",
                 ),
                 item(
+                    _("Trained models"),
+                    "model_training",
+                    "admin:feedback_trainedmodel_changelist",
+                    "feedback.view_trainedmodel",
+                ),
+                item(
                     _("Service levels"),
                     "timer",
                     "admin:feedback_slapolicy_changelist",

@@ -42,6 +42,10 @@ class SentimentModel:
     def __len__(self) -> int:
         return len(self._weights)
 
+    def items(self) -> Iterable[tuple[str, float]]:
+        """Every n-gram with its weight."""
+        return self._weights.items()
+
     def logit(self, text: str) -> float:
         """Log-odds that a normalised text is positive."""
         return self.weigh(ngrams(text))

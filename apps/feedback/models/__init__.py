@@ -13,6 +13,7 @@ from apps.feedback.models.reference import (
     WordList,
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
+from apps.feedback.models.training import TrainedModel
 from apps.feedback.models.workplace import Promise, SavedView
 
 __all__ = (
@@ -35,6 +36,7 @@ __all__ = (
     "SlaPolicy",
     "SlaTarget",
     "TierPolicy",
+    "TrainedModel",
     "WebhookNonce",
     "WebhookSecret",
     "WordList",

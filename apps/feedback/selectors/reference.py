@@ -12,8 +12,18 @@ from django.utils import timezone
 
 from apps.core.business_time import Calendar, DueCalculator
 from apps.core.reference import Cached
-from apps.feedback.analysis import Reader
-from apps.feedback.models import Category, Channel, DispatchRule, SlaPolicy, SlaTarget, TierPolicy, WordList
+from apps.feedback.analysis import Reader, SentimentModel
+from apps.feedback.analysis.packs import shipped_lexicon, shipped_taxonomy
+from apps.feedback.models import (
+    Category,
+    Channel,
+    DispatchRule,
+    SlaPolicy,
+    SlaTarget,
+    TierPolicy,
+    TrainedModel,
+    WordList,
+)
 from apps.shop.choices import TeamRole
 from apps.shop.models import Department, Leave, StaffProfile, Store, Team, TeamMember
 from apps.shop.selectors import calendars, on_shift
@@ -206,8 +216,9 @@ def build_reader(*, literal_seed: bool) -> Reader:
     """The reader over the edited word lists and categories; over the shipped ones where none are loaded."""
     categories = list(Category.objects.filter(is_active=True).select_related("parent", "department"))
     lists = {row.path: row.words for row in WordList.objects.all()}
+    model = trained_model()
     if not categories or not lists:
-        return Reader.from_package()
+        return Reader.from_data(shipped_taxonomy(), shipped_lexicon(), model=model)
     taxonomy = [
         {
             "code": category.code,
@@ -221,7 +232,15 @@ def build_reader(*, literal_seed: bool) -> Reader:
         }
         for category in categories
     ]
-    return Reader.from_data(taxonomy=taxonomy, lexicon=lexicon_from(lists), literal_seed=literal_seed)
+    return Reader.from_data(
+        taxonomy=taxonomy, lexicon=lexicon_from(lists), literal_seed=literal_seed, model=model
+    )
+
+
+def trained_model() -> SentimentModel | None:
+    """The shop's own weights in use, if there are any."""
+    data = TrainedModel.objects.filter(is_active=True).values_list("weights", flat=True).first()
+    return SentimentModel.loads(bytes(data)) if data is not None else None
 
 
 def lexicon_from(lists: dict[str, Any]) -> dict[str, Any]:

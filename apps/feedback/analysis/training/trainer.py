@@ -68,6 +68,53 @@ def train(
     return SentimentModel(weights, float(fitted.intercept_[0]), version)
 
 
+def adapt(
+    base: SentimentModel,
+    examples: Iterable[Example],
+    *,
+    strength: float = 0.1,
+    min_count: int = 2,
+    version: str = "custom",
+) -> SentimentModel:
+    """A model that starts from ``base`` and moves as far as the examples carry it.
+
+    Logistic regression with the base's log-odds as a fixed offset: what is learned is the difference, and
+    regularisation holds it near nothing, so few examples leave the base nearly as it is and many outweigh
+    it. Raises ``ValueError`` when one class is missing.
+    """
+    import numpy as np
+    from scipy.optimize import minimize
+    from scipy.special import expit
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    rows = list(examples)
+    if len({row.label for row in rows}) != 2:
+        raise ValueError("training needs positive and negative texts")
+    texts = [normalise(row.text) for row in rows]
+    vectoriser = CountVectorizer(analyzer=ngrams, binary=True, min_df=min_count, dtype=np.float64)
+    grams = vectoriser.fit_transform(texts).tocsr()
+    turned = grams.T.tocsr()
+    sign = np.array([1.0 if row.label else -1.0 for row in rows])
+    weight = np.array([row.weight for row in rows])
+    offset = np.array([base.logit(text) for text in texts])
+
+    def loss(values):  # type: ignore[no-untyped-def]
+        delta, shift = values[:-1], values[-1]
+        margin = sign * (offset + grams @ delta + shift)
+        pull = -weight * sign * expit(-margin)
+        total = weight @ np.logaddexp(0, -margin) + (delta @ delta + shift * shift) / (2 * strength)
+        gradient = np.concatenate([turned @ pull + delta / strength, [pull.sum() + shift / strength]])
+        return total, gradient
+
+    start = np.zeros(grams.shape[1] + 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 100}).x
+    weights = dict(base.items())
+    for gram, column in vectoriser.vocabulary_.items():
+        weights[gram] = weights.get(gram, 0.0) + float(found[column])
+    kept = {gram: value for gram, value in weights.items() if abs(value) >= _NEGLIGIBLE / 4}
+    return SentimentModel(kept, base.bias + float(found[-1]), version)
+
+
 def train_topics(
     examples: Iterable[tuple[str, str]], *, strength: float = 3.0, version: str = "custom"
 ) -> TopicModel:

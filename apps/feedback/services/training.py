@@ -1,0 +1,182 @@
+"""Learning from the shop's own texts: rated reviews, what staff corrected, or a labelled file (R17)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from apps.core.exceptions import InvalidInput
+from apps.core.models import User
+from apps.core.reference import touch
+from apps.feedback.analysis import SentimentModel
+from apps.feedback.fileformats import RowProblem, open_rows
+from apps.feedback.models import Correction, Feedback, TrainedModel
+from apps.feedback.selectors.reference import STAMP, trained_model
+
+# The newest so many texts are learned from; more costs memory and changes little.
+MOST_TEXTS = 200_000
+# What a person said counts more than what stars suggest.
+CORRECTION_WEIGHT = 3.0
+# Fewer tested texts than this prove nothing.
+LEAST_TESTED = 20
+POSITIVE = {"1", "positive", "pos", "正面", "好评", "好"}
+NEGATIVE = {"0", "-1", "negative", "neg", "负面", "差评", "差"}
+
+
+@dataclass
+class TrainingResult:
+    """What a training gave. `before` and `after` are shares of the tested texts read right (0 to 1)."""
+
+    examples: int
+    held_out: int
+    before: float
+    after: float
+    switched: bool
+    version: str
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The interface of `train_text --json`."""
+        return asdict(self)
+
+
+@dataclass(slots=True, frozen=True)
+class Labelled:
+    """A text, 1 for positive or 0 for negative, and how much it counts."""
+
+    text: str
+    label: int
+    weight: float = 1.0
+
+
+def from_ratings() -> Iterator[Labelled]:
+    """Texts whose stars are plain: 1 and 2 are negative, 4 and 5 positive, 3 says nothing."""
+    rated = (
+        Feedback.objects.filter(rating__in=(1, 2, 4, 5))
+        .exclude(source="demo")
+        .order_by("-id")
+        .values_list("text", "rating")[:MOST_TEXTS]
+    )
+    for text, rating in rated.iterator(chunk_size=5000):
+        yield Labelled(text, int(rating >= 4))
+
+
+def from_corrections() -> Iterator[Labelled]:
+    """What staff put right or confirmed; the latest word on a text counts, neutral ones teach nothing here."""
+    seen: set[int] = set()
+    rows = Correction.objects.order_by("-at", "-id").values_list(
+        "feedback_id", "feedback__text", "feedback__sentiment"
+    )[:MOST_TEXTS]
+    for pk, text, sentiment in rows.iterator(chunk_size=5000):
+        if pk in seen:
+            continue
+        seen.add(pk)
+        if sentiment in ("positive", "negative"):
+            yield Labelled(text, int(sentiment == "positive"), CORRECTION_WEIGHT)
+
+
+def from_csv(path: str | Path) -> Iterator[Labelled]:
+    """A file with the columns `label` and `review` (or `text`), encoding detected. Raises InvalidInput."""
+    with open_rows(path) as source:
+        text_column = next((c for c in ("review", "text", "评价", "内容") if c in source.columns), "")
+        label_column = next((c for c in ("label", "标签") if c in source.columns), "")
+        if not text_column or not label_column:
+            raise InvalidInput(
+                _("The file needs the columns “label” and “review”; it has: %(columns)s")
+                % {"columns": ", ".join(source.columns)},
+                field="csv",
+            )
+        for item in source:
+            if isinstance(item, RowProblem):
+                continue
+            row, cells = item
+            label, text = cells.get(label_column, "").strip().lower(), cells.get(text_column, "").strip()
+            if not text:
+                continue
+            if label in POSITIVE:
+                yield Labelled(text, 1)
+            elif label in NEGATIVE:
+                yield Labelled(text, 0)
+            else:
+                raise InvalidInput(
+                    _("Row %(row)d: the label is “%(label)s”; it must be 1 (positive) or 0 (negative).")
+                    % {"row": row, "label": label[:20]},
+                    field="csv",
+                )
+
+
+def train_text(rows: Iterable[Labelled], *, by: User | None, now: datetime) -> TrainingResult:
+    """Train on four fifths, test on the rest, and use the new weights only if they read the rest better.
+
+    The weights in use are the starting point, so that few texts shift them a little and many a lot. Raises
+    InvalidInput when there is too little to learn from.
+    """
+    from apps.feedback.analysis.training.trainer import Example, adapt, evaluate, split
+
+    weights: dict[tuple[str, int], float] = {}
+    for row in rows:
+        key = (row.text, row.label)
+        weights[key] = max(weights.get(key, 0.0), row.weight)
+    learn, test = split(list(weights))
+    counts = [
+        sum(1 for _text, label in side if label == wanted) for side in (learn, test) for wanted in (0, 1)
+    ]
+    if len(test) < LEAST_TESTED or min(counts) == 0:
+        raise InvalidInput(
+            _(
+                "Too little to learn from: %(count)d texts (%(negative)d negative, %(positive)d positive). At least "
+                "about a hundred of both kinds are needed."
+            )
+            % {
+                "count": len(weights),
+                "negative": counts[0] + counts[2],
+                "positive": counts[1] + counts[3],
+            }
+        )
+    present = trained_model() or SentimentModel.from_package()
+    version = f"own-{now:%Y%m%d%H%M%S}"
+    fresh = adapt(
+        present, [Example(text, label, weights[(text, label)]) for text, label in learn], version=version
+    )
+    # What is stored is what is tested: weights are rounded when written.
+    data = fresh.dumps()
+    before = evaluate(present, test).accuracy
+    after = evaluate(SentimentModel.loads(data), test).accuracy
+    switched = after > before
+    with transaction.atomic():
+        if switched:
+            TrainedModel.objects.select_for_update().filter(is_active=True).update(is_active=False)
+        TrainedModel.objects.create(
+            version=version,
+            weights=data,
+            examples=len(learn),
+            held_out=len(test),
+            before=before,
+            after=after,
+            is_active=switched,
+            created_at=now,
+            created_by=by,
+        )
+        if switched:
+            touch(STAMP)
+    why = (
+        _("The new weights read more of the tested texts right: they are in use from now on.")
+        if switched
+        else _("The new weights are no better on the tested texts: the old ones stay in use.")
+    )
+    return TrainingResult(len(learn), len(test), round(before, 4), round(after, 4), switched, version, why)
+
+
+@transaction.atomic
+def use(*, model: TrainedModel | None, by: User) -> None:
+    """Read with these weights from now on; None goes back to the shipped ones."""
+    TrainedModel.objects.select_for_update().filter(is_active=True).update(is_active=False)
+    if model is not None:
+        TrainedModel.objects.filter(pk=model.pk).update(is_active=True)
+    touch(STAMP)
