@@ -8,7 +8,15 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.dashboard import Card, cards
-from apps.customers.registries import Mover, TimelineEvent, TimelineSource, movers, timeline
+from apps.customers.registries import (
+    Mover,
+    Panel,
+    TimelineEvent,
+    TimelineSource,
+    movers,
+    panels,
+    timeline,
+)
 
 WORKING = frozenset(
     {"ops", "ops-lead", "care", "care-lead", "pr", "pr-lead", "legal", "dept", "store", "admin"}
@@ -45,10 +53,39 @@ def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[Timelin
         )
 
 
+def panel_context(customer: Any, user: Any) -> dict[str, Any]:
+    """A customer's cases, open ones first, and how they went. Two queries."""
+    from apps.feedback.models import Feedback
+
+    rows = list(
+        Feedback.objects.visible_to(user)
+        .filter(customer_id=customer.pk)
+        .select_related("channel", "store", "category", "subcategory", "assignee")
+        .defer("text", "resolution")
+        .order_by("-received_at", "-id")[:101]
+    )
+    rows, more = rows[:100], len(rows) > 100
+    answered = [row for row in rows if row.first_response_at]
+    return {
+        "cases": sorted(rows, key=lambda row: not row.is_open),
+        "more": more,
+        "open_count": sum(row.is_open for row in rows),
+        "negative": sum(row.sentiment == "negative" for row in rows),
+        "answered": len(answered),
+    }
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.feedback.selectors import home
 
+    panels.register(
+        "feedback",
+        Panel(
+            _("Feedback and repairs"), "feedback/customer_panel.html", panel_context, "feedback.view_feedback"
+        ),
+        order=10,
+    )
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
     timeline.register("feedback", TimelineSource(_("Feedback"), timeline_events), order=10)
     for order, code, card in (

@@ -165,8 +165,8 @@ def test_panels_of_higher_apps_are_tabs_for_those_who_may(
         looker.user_permissions.set(Permission.objects.filter(codename="view_customer"))
         client.force_login(looker)
         hidden = client.get(page("change", customer.pk) + "?tab=panel-test-coupons")
-        assert hidden.context["tab"] == "profile"
-        assert list(hidden.context["tabs"]) == ["profile", "timeline", "identities"]
+        assert hidden.context["tab"] == "timeline"
+        assert list(hidden.context["tabs"]) == ["timeline", "identities", "profile"]
     finally:
         panels._items.pop("test-coupons")
 

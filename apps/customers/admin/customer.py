@@ -147,21 +147,22 @@ class CustomerAdmin(RevealMixin, HistoryModelAdmin):
         customer = self._customer(request, object_id)
         may = request.user.has_perm
         now = timezone.now()
-        tabs: dict[str, Any] = {"profile": _("Profile"), "timeline": _("Timeline")}
+        # In the order of the question: what happened, what was bought, what was said; papers last.
+        tabs: dict[str, Any] = {"timeline": _("Timeline")}
         if may("customers.view_order"):
             tabs["orders"] = _("Orders")
-        if may("customers.view_consentevent"):
-            tabs["consents"] = _("Consents and holds")
-        tabs["identities"] = _("Identities")
         open_panels = {
             code: panel for code in panels.codes() if (panel := panels.get(code)) and may(panel.permission)
         }
         tabs |= {f"panel-{code}": panel.label for code, panel in open_panels.items()}
+        if may("customers.view_consentevent"):
+            tabs["consents"] = _("Consents and holds")
+        tabs |= {"identities": _("Identities"), "profile": _("Profile")}
         if may("customers.change_customer"):
             tabs["history"] = _("Changes")
-        tab = request.GET.get("tab", "profile")
+        tab = request.GET.get("tab", "timeline")
         if tab not in tabs:
-            tab = "profile"
+            tab = "timeline"
         context: dict[str, Any] = {
             "customer": customer,
             "tabs": tabs,
@@ -178,6 +179,8 @@ class CustomerAdmin(RevealMixin, HistoryModelAdmin):
             if self.has_change_permission(request, customer)
             else "",
             "merge_url": self._merge_url(request, customer),
+            "now": now,
+            "same": selectors.likely_same(customer) if customer.state == CustomerState.ACTIVE else [],
             "may_consent": may("customers.add_consentevent"),
             "may_hold": may("customers.add_contacthold"),
             "may_release": may("customers.change_contacthold"),
@@ -199,7 +202,6 @@ class CustomerAdmin(RevealMixin, HistoryModelAdmin):
 
     def _tab_profile(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
         return {
-            "same": selectors.likely_same(customer) if customer.state == CustomerState.ACTIVE else [],
             "merges": list(
                 CustomerMerge.objects.filter(target=customer, undone_at__isnull=True).select_related(
                     "source", "by"

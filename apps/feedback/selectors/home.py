@@ -61,8 +61,7 @@ def my_work(user: User, now: datetime) -> dict[str, Any] | None:
         "promises": list(
             Promise.objects.filter(status=PromiseState.OPEN, due_at__lt=midnight)
             .filter(Q(feedback__assignee=user) | Q(made_by=user))
-            .select_related("feedback")
-            .only("what", "due_at", "feedback__id")
+            .only("what", "due_at", "feedback_id")
             .order_by("due_at")[:5]
         ),
     }
