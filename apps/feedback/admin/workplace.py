@@ -135,9 +135,7 @@ class WorkplaceViews:
             path("pulse/", view(self.pulse_view), name="feedback_feedback_pulse"),
             path("next/<int:pk>/", view(self.next_view), name="feedback_feedback_next"),
             path("views/save/", view(post(self.save_view)), name="feedback_feedback_save_view"),
-            path(
-                "views/<int:pk>/delete/", view(post(self.delete_view)), name="feedback_feedback_delete_view"
-            ),
+            path("views/<int:pk>/delete/", view(post(self.drop_view)), name="feedback_feedback_delete_view"),
             path("<int:pk>/quick/", view(post(self.quick_view)), name="feedback_feedback_quick"),
             path("<int:pk>/promise/", view(self.promise_view), name="feedback_feedback_promise"),
             path(
@@ -225,7 +223,7 @@ class WorkplaceViews:
             messages.success(request, _("The view “%(name)s” is kept.") % {"name": view.name})
         return self._to_queue(request)
 
-    def delete_view(self, request: HttpRequest, pk: int) -> HttpResponseRedirect:  # type: ignore[override]
+    def drop_view(self, request: HttpRequest, pk: int) -> HttpResponseRedirect:
         """Take a kept view away; the feedback in it stays."""
         view = get_object_or_404(SavedView, pk=pk)
         try:
