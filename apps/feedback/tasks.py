@@ -50,3 +50,14 @@ def check_calendar_task() -> None:
     from apps.feedback.services.background import check_calendar
 
     check_calendar(now=timezone.now())
+
+
+@shared_task
+def train_text_task(user_id: int) -> None:
+    """Learn from rated reviews and corrections, and tell whoever asked."""
+    from apps.core.models import User
+    from apps.feedback.services.training import train_and_tell
+
+    user = User.objects.filter(pk=user_id).first()
+    if user is not None:
+        train_and_tell(by=user, now=timezone.now())

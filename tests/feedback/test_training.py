@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from apps.core.exceptions import InvalidInput
+from apps.core.models import StaffNotice
 from apps.feedback.analysis import SentimentModel
 from apps.feedback.analysis.training.trainer import Example, adapt, evaluate
 from apps.feedback.models import Feedback, TrainedModel
@@ -170,3 +172,13 @@ def test_the_lead_chooses_which_weights_read(cast: Cast, client: Client) -> None
     assert model.version not in reference().reader.version
     client.post(f"/admin/feedback/trainedmodel/{model.pk}/use/")
     assert model.version in reference().reader.version
+
+
+def test_training_from_the_page_tells_who_asked(cast: Cast) -> None:
+    assert training.train_and_tell(by=cast.lin, now=NOW) is None
+    for row in local_texts(300):
+        arrive("A", text=row.text, rating=5 if row.label else 1, channel="jd")
+    result = training.train_and_tell(by=cast.lin, now=NOW + timedelta(hours=1))
+    assert result is not None and result.switched
+    told = StaffNotice.objects.filter(recipient=cast.lin).order_by("id")
+    assert [(notice.level, bool(notice.body)) for notice in told] == [("warning", False), ("info", True)]

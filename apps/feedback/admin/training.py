@@ -13,11 +13,13 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
+from kombu.exceptions import OperationalError
 from unfold.decorators import display
 
 from apps.core.admin.base import ReadOnlyAdmin
 from apps.feedback.models import TrainedModel
 from apps.feedback.services import training
+from apps.feedback.tasks import train_text_task
 
 CHANGE = "feedback.change_trainedmodel"
 
@@ -53,6 +55,7 @@ class TrainedModelAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("shipped/", wrap(require_POST(self.shipped_view)), name="feedback_trainedmodel_shipped"),
+            path("train/", wrap(require_POST(self.train_view)), name="feedback_trainedmodel_train"),
             path("<int:pk>/use/", wrap(require_POST(self.use_view)), name="feedback_trainedmodel_use"),
             *super().get_urls(),
         ]
@@ -80,6 +83,18 @@ class TrainedModelAdmin(ReadOnlyAdmin):
             "own_in_use": TrainedModel.objects.filter(is_active=True).exists(),
         }
         return super().changelist_view(request, (extra_context or {}) | extra)
+
+    def train_view(self, request: HttpRequest) -> HttpResponseRedirect:
+        """Train in the background; the bell tells what came of it."""
+        if not request.user.has_perm(CHANGE):
+            raise PermissionDenied
+        try:
+            train_text_task.delay(request.user.pk)
+        except OperationalError:
+            messages.error(request, _("The background worker cannot be reached; try again later."))
+        else:
+            messages.success(request, _("Training has begun; the bell will tell what came of it."))
+        return HttpResponseRedirect(reverse("admin:feedback_trainedmodel_changelist"))
 
     def use_view(self, request: HttpRequest, pk: int) -> HttpResponseRedirect:
         """Read with these weights."""

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 
+from apps.core.choices import NoticeLevel
 from apps.core.exceptions import InvalidInput
 from apps.core.models import User
 from apps.core.reference import touch
+from apps.core.services.notices import notify
 from apps.feedback.analysis import SentimentModel
 from apps.feedback.fileformats import RowProblem, open_rows
 from apps.feedback.models import Correction, Feedback, TrainedModel
@@ -171,6 +177,32 @@ def train_text(rows: Iterable[Labelled], *, by: User | None, now: datetime) -> T
         else _("The new weights are no better on the tested texts: the old ones stay in use.")
     )
     return TrainingResult(len(learn), len(test), round(before, 4), round(after, 4), switched, version, why)
+
+
+def train_and_tell(*, by: User, now: datetime) -> TrainingResult | None:
+    """Train on stars and corrections; `by` learns by the bell what came of it. None: too little to learn from."""
+    result, level, body = None, NoticeLevel.INFO, ""
+    with translation.override(settings.LANGUAGE_CODE):
+        try:
+            result = train_text(chain(from_ratings(), from_corrections()), by=by, now=now)
+            body = _("Right before: %(before)s, after: %(after)s, tested on %(count)d texts.") % {
+                "before": f"{result.before:.1%}",
+                "after": f"{result.after:.1%}",
+                "count": result.held_out,
+            }
+            title = result.why
+        except InvalidInput as error:
+            level, title = NoticeLevel.WARNING, str(error.message)
+        notify(
+            recipients=[by.pk],
+            level=level,
+            title=title,
+            body=body,
+            url=reverse("admin:feedback_trainedmodel_changelist"),
+            key=f"trained:{now:%Y%m%d%H%M%S}",
+            now=now,
+        )
+    return result
 
 
 @transaction.atomic
