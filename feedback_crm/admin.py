@@ -26,7 +26,7 @@ from django_celery_beat.models import (
 from unfold.decorators import display
 
 from apps.core.admin.base import ReadOnlyAdmin, ShopModelAdmin
-from feedback_crm.celery import app as celery_app
+from feedback_crm.schedules import SCHEDULES
 
 for model in (
     Group,
@@ -69,11 +69,9 @@ class GroupAdmin(DjangoGroupAdmin, ShopModelAdmin):
         return obj.people
 
 
-def known_tasks() -> list[tuple[str, str]]:
-    """Every task of the product."""
-    celery_app.loader.import_default_modules()
-    names = sorted(name for name in celery_app.tasks if not name.startswith("celery."))
-    return [("", "")] + [(name, name) for name in names]
+def known_tasks() -> list[tuple[str, Any]]:
+    """The product's periodic work by what it does; tasks that need somebody's order are no periodic work."""
+    return [("", ""), *((task, name) for name, task, _every, _period in SCHEDULES)]
 
 
 class PeriodicTaskForm(forms.ModelForm):
