@@ -45,10 +45,22 @@ def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[Timelin
         )
 
 
+def may_open_file(user: Any, stored: Any) -> bool:
+    """Whether a stored file belongs to a feedback this person may see. One query."""
+    from apps.feedback.models import Feedback
+
+    return (
+        user.has_perm("feedback.view_feedback")
+        and Feedback.objects.visible_to(user).filter(files__file=stored).exists()
+    )
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
+    from apps.core.admin.files import file_readers
     from apps.feedback.selectors import home
 
+    file_readers.register("feedback", may_open_file)
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
     timeline.register("feedback", TimelineSource(_("Feedback"), timeline_events), order=10)
     for order, code, card in (
