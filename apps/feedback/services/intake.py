@@ -26,6 +26,7 @@ from apps.core.models import ActionLog, StaffNotice, User
 from apps.core.services.notices import notice_rows, notify
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer, CustomerIdentity, Order, OrderItem
+from apps.customers.selectors import survivors
 from apps.feedback import matching, search, signals
 from apps.feedback.analysis import Reading
 from apps.feedback.choices import TIER_RANK, EntryKind, Kind, Sentiment, Status, Tier
@@ -462,6 +463,9 @@ def _known_loose(works: list[Work]) -> dict[tuple[Any, ...], int]:
         "customer__identities__external_id",
         "customer__phone_hash",
         "customer__email_hash",
+        # Whoever wrote may have been merged into somebody with another phone since.
+        "customer__merged_from__phone_hash",
+        "customer__merged_from__email_hash",
     )
     for pk, channel_id, posted_at, text, *authors in candidates:
         for author in authors:
@@ -478,7 +482,9 @@ def _key_of(work: Work) -> str:
 
 
 def _identify(works: list[Work], *, now: datetime) -> None:
-    """Find products, orders, first reviews and customers; make customers that are new. At most nine queries."""
+    """Find products, orders, first reviews and customers; make customers that are new. At most nine queries; where
+    somebody was merged one more for each step of the longest chain, for orders and for customers.
+    """
     skus = {work.item.product_sku for work in works if work.item.product_sku}
     products = {product.sku: product for product in Product.objects.filter(sku__in=skus)} if skus else {}
     numbers = {work.item.order_no for work in works if work.item.order_no}
@@ -499,18 +505,23 @@ def _identify(works: list[Work], *, now: datetime) -> None:
             if line.product is not None:
                 lines[line.order_id].append(line.product)
         single = {order_id: found[0] for order_id, found in lines.items() if len(found) == 1}
+    buyers = survivors(order.customer for order in orders.values() if order.customer is not None)
     for work in works:
         work.product = products.get(work.item.product_sku)
         work.order = orders.get(work.item.order_no)
         if work.order is not None:
             work.store_id = work.store_id or work.order.store_id
             work.product = work.product or single.get(work.order.pk)
-            work.customer = work.order.customer
+            work.customer = buyers.get(work.order.customer_id or 0, work.order.customer)
     _find_customers([work for work in works if work.item.customer is not None], now=now)
 
 
 def _find_customers(works: list[Work], *, now: datetime) -> None:
-    """By the channel's own id first, then by phone or e-mail; who has neither stays nobody (peers 3.19)."""
+    """By the channel's own id first, then by phone or e-mail; who has neither stays nobody (peers 3.19).
+
+    Somebody merged is found as the record they live on in. A phone or address of a merged record counts only where
+    nobody else has it now.
+    """
     ids: dict[str, set[str]] = defaultdict(set)
     for work in works:
         incoming = work.item.customer
@@ -534,15 +545,24 @@ def _find_customers(works: list[Work], *, now: datetime) -> None:
     # "" is nobody: as a key it would find every customer without a phone.
     phones.discard("")
     emails.discard("")
+    holders: list[Customer] = []
+    if phones or emails:
+        holders = list(
+            Customer.objects.filter(
+                Q(phone_hash__in=list(phones)) | Q(email_hash__in=list(emails)),
+                state__in=(CustomerState.ACTIVE, CustomerState.RESTRICTED, CustomerState.MERGED),
+            ).order_by("-id")
+        )
+    ends = survivors([*known.values(), *holders])
+    known = {key: ends.get(customer.pk, customer) for key, customer in known.items()}
     by_phone: dict[str, Customer] = {}
     by_email: dict[str, Customer] = {}
-    if phones or emails:
-        for customer in Customer.objects.filter(
-            Q(phone_hash__in=list(phones)) | Q(email_hash__in=list(emails)),
-            state__in=(CustomerState.ACTIVE, CustomerState.RESTRICTED),
-        ).order_by("-id"):
-            by_phone[customer.phone_hash] = customer
-            by_email[customer.email_hash] = customer
+    # Merged ones first: who has a phone now takes precedence over who had it.
+    for holder in sorted(holders, key=lambda customer: customer.pk not in ends):
+        customer = ends.get(holder.pk, holder)
+        if customer.state in (CustomerState.ACTIVE, CustomerState.RESTRICTED):
+            by_phone[holder.phone_hash] = customer
+            by_email[holder.email_hash] = customer
     fresh: list[Customer] = []
     identities: list[CustomerIdentity] = []
     for work in works:
