@@ -259,9 +259,28 @@ def test_without_a_number_author_time_and_text_make_it_the_same(author: dict[str
 
 def test_twins_in_one_list_count_once() -> None:
     posted = at("11-17 20:15")
-    one, two = take(*(voice(LATE, posted_at=posted, order_no="2026111801") for _ in range(2)))
-    assert (one.state, two.state) == ("created", "unchanged")
-    assert Feedback.objects.count() == 1
+    one, two, three = take(*(voice(LATE, posted_at=posted, order_no="2026111801") for _ in range(3)))
+    assert (one.state, two.state, three.state) == ("created", "unchanged", "unchanged")
+    assert one.feedback_id == two.feedback_id == three.feedback_id == Feedback.objects.get().pk
+
+
+def test_every_outcome_but_a_refusal_names_its_feedback() -> None:
+    posted = at("11-17 20:15")
+    loose = {"posted_at": posted, "customer": {"nickname": "小王"}}
+    take(voice(LATE, external_id="known", rating=2))
+    outcomes = take(
+        voice(LATE, external_id="known", rating=2), voice(LATE, external_id="known", rating=5),
+        voice(external_id="r1", text="甲"), voice(external_id="r1", text="甲"),
+        voice(external_id="r1", text="乙"), voice(external_id="r1", text="乙"), voice(external_id="r1", text="甲"),
+        voice(LATE, **loose), voice(LATE, **loose), voice(LATE, rating=1, **loose), voice(channel="nowhere"),
+    )  # fmt: skip
+    assert [o.state for o in outcomes] == [
+        "unchanged", "changed", "created", "unchanged", "changed", "unchanged", "changed", "created", "unchanged",
+        "unchanged", "rejected",
+    ]  # fmt: skip
+    known, r1, own = (outcomes[n].feedback_id for n in (0, 2, 7))
+    assert [o.feedback_id for o in outcomes] == [known] * 2 + [r1] * 5 + [own] * 3 + [None]
+    assert len({known, r1, own, None}) == 4
 
 
 @pytest.mark.parametrize("nickname", ["匿名用户", "匿名", "微信用户", "***", "j***n", ""])
@@ -673,6 +692,9 @@ def test_a_dry_run_writes_nothing_and_tells_what_would_happen() -> None:
             voice(channel="nowhere"), dry_run=seen,
         )  # fmt: skip
     assert [o.state for o in outcomes] == ["unchanged", "changed", "created", "rejected"]
+    assert outcomes[0].feedback_id == outcomes[1].feedback_id == Feedback.objects.get().pk
+    twice = take(*(voice(LATE, external_id="r3") for _ in range(2)), dry_run=set())
+    assert [o.state for o in twice] == ["created", "unchanged"]
     assert take(voice(external_id="r2"), dry_run=seen)[0].state == "unchanged"
     assert Feedback.objects.count() == 1
     assert not any(q["sql"].startswith(("INSERT", "UPDATE", "DELETE")) for q in captured.captured_queries)

@@ -195,10 +195,12 @@ def _met_another_writer(error: Exception) -> bool:
 def _foretell(
     works: list[Work], *, run: ImportRun | None, near: Near | None, now: datetime, seen: set[int]
 ) -> None:
-    new, later = _without_known(works, run=run, now=now)
+    new, later, _twins = _without_known(works, run=run, now=now)
     sample: list[str] | None = None
-    for work, _pk in later:
-        work.outcome.state = "changed"
+    for work, pk in later:
+        work.outcome.feedback_id = pk
+        if work.outcome.state != "unchanged":
+            work.outcome.state = "changed"
     for work in new:
         mark = hash((work.channel.pk, work.item.external_id)) if work.item.external_id else None
         if mark is not None and mark in seen:
@@ -304,7 +306,7 @@ def _store(
     near: Near | None,
     timings: Timings,
 ) -> list[Feedback]:
-    new, later = _without_known(works, run=run, now=now)
+    new, later, twins = _without_known(works, run=run, now=now)
     timings.lap("deduplicate")
     if new:
         _identify(new, now=now)
@@ -332,24 +334,27 @@ def _store(
         _alarm(ref, new, now=now)
         timings.lap("alarm")
     # Later versions of a review come after the rows they change are there.
+    firsts = {(work.channel.pk, work.item.external_id): work for work in new} if later else {}
     for work, existing_id in later:
         record_id = existing_id
         if record_id is None:
-            first = next(
-                w for w in new if w.channel is work.channel and w.item.external_id == work.item.external_id
-            )
-            record_id = first.outcome.feedback_id
+            record_id = firsts[work.channel.pk, work.item.external_id].outcome.feedback_id
+        assert record_id is not None
         changed = change_service.apply_change(ref, feedback_id=record_id, item=work.item, now=now)
         work.outcome.state = "changed" if changed else "unchanged"
         work.outcome.feedback_id = record_id
+    for work, first in twins:
+        work.outcome.feedback_id = first.outcome.feedback_id
     timings.lap("changes")
     return [work.record for work in new if work.record is not None]
 
 
 def _without_known(
     works: list[Work], *, run: ImportRun | None, now: datetime
-) -> tuple[list[Work], list[tuple[Work, int | None]]]:
-    """Split into new works and later versions of known ones; what is known and equal is settled here (decision 6)."""
+) -> tuple[list[Work], list[tuple[Work, int | None]], list[tuple[Work, Work]]]:
+    """Split into new works, later versions of known ones, and twins of a new one without an id of their own, which
+    learn its number when it is written. What is known and equal is settled here (decision 6).
+    """
     by_channel: dict[int, set[str]] = defaultdict(set)
     rows: set[int] = set()
     loose: list[Work] = []
@@ -380,6 +385,7 @@ def _without_known(
 
     new: list[Work] = []
     later: list[tuple[Work, int | None]] = []
+    twins: list[tuple[Work, Work]] = []
     seen: dict[tuple[int, str], IncomingFeedback] = {}
     seen_loose: dict[tuple[Any, ...], Work] = {}
     for work in works:
@@ -403,9 +409,8 @@ def _without_known(
                 first = seen[key]
                 if first.text == item.text and first.rating == item.rating:
                     outcome.state = "unchanged"
-                    later.append((work, None))
-                else:
-                    later.append((work, None))
+                # Whether anything differs is seen once the first is written.
+                later.append((work, None))
                 seen[key] = item
             else:
                 seen[key] = item
@@ -418,10 +423,11 @@ def _without_known(
                 continue
             if identity in seen_loose:
                 outcome.state = "unchanged"
+                twins.append((work, seen_loose[identity]))
                 continue
             seen_loose[identity] = work
         new.append(work)
-    return new, later
+    return new, later, twins
 
 
 def _loose_identity(work: Work) -> tuple[Any, ...] | None:
