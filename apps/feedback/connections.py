@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.dashboard import Card, cards
 from apps.customers.registries import Mover, TimelineEvent, TimelineSource, movers, timeline
+from apps.customers.signals import orders_written
 
 WORKING = frozenset(
     {"ops", "ops-lead", "care", "care-lead", "pr", "pr-lead", "legal", "dept", "store", "admin"}
@@ -55,10 +57,19 @@ def may_open_file(user: Any, stored: Any) -> bool:
     )
 
 
+def link_orders(sender: Any, *, order_ids: list[int], now: datetime, **others: Any) -> None:
+    """Orders were written: feedback that named them before finds them now."""
+    from apps.feedback.services import orders
+
+    orders.link_orders(order_ids=order_ids, now=now)
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.core.admin.files import file_readers
     from apps.feedback.selectors import home
+
+    orders_written.connect(link_orders, dispatch_uid="feedback.link_orders")
 
     file_readers.register("feedback", may_open_file)
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))

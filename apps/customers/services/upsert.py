@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from apps.core.hashing import email_key, phone_key
+from apps.customers import signals
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer, Order, OrderItem
 from apps.customers.selectors import survivors
@@ -362,6 +363,12 @@ def _orders(orders: Sequence[Mapping[str, Any]], now: datetime, only: list[str])
         )
     for answer, row in waiting:
         answer.id = row.pk
+    written = list(dict.fromkeys(answer.id for answer in out if answer.id is not None))
+    if written:
+        # A listener that fails must not make a failure of what is written.
+        transaction.on_commit(
+            lambda: signals.orders_written.send(Order, order_ids=written, now=now), robust=True
+        )
     return out
 
 
