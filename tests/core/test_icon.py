@@ -14,9 +14,10 @@ pytestmark = pytest.mark.django_db
 def test_the_icon_is_where_browsers_ask_and_where_pages_say(client: Client) -> None:
     answer = client.get("/favicon.ico")
     assert (answer.status_code, answer["Location"]) == (302, "/static/core/icon.svg")
-    assert '<link rel="icon" href="/static/core/icon.svg" type="image/svg+xml"' in client.get(
-        "/admin/login/"
-    ).content.decode()
+    assert (
+        '<link rel="icon" href="/static/core/icon.svg" type="image/svg+xml"'
+        in client.get("/admin/login/").content.decode()
+    )
     found = finders.find("core/icon.svg")
     assert found is not None and Path(found).read_text().startswith("<svg ")
 
