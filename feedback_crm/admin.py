@@ -26,6 +26,9 @@ from django_celery_beat.models import (
 from unfold.decorators import display
 
 from apps.core.admin.base import ReadOnlyAdmin, ShopModelAdmin
+from apps.core.admin.forms import PermissionsField
+from apps.core.admin.users import permission_names
+from apps.core.wording import ROLES, role_label
 from feedback_crm.schedules import SCHEDULES
 
 for model in (
@@ -48,7 +51,8 @@ class GroupAdmin(DjangoGroupAdmin, ShopModelAdmin):
     """Roles and what they may (decisions, item 11). The product names some, so none is deleted here."""
 
     deletable = False
-    list_display = ("name", "show_people")
+    list_display = ("show_role", "name", "show_people")
+    list_display_links = ("show_role", "name")
     search_fields = ("name__istartswith",)
 
     def visible_to(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
@@ -62,6 +66,49 @@ class GroupAdmin(DjangoGroupAdmin, ShopModelAdmin):
         if obj is None or request.user.is_superuser:
             return True
         return not request.user.groups.filter(pk=obj.pk).exists()
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """What a role of the product is called stands above its code."""
+        permissions = (
+            "permissions" if obj is None or self.has_change_permission(request, obj) else "show_permissions"
+        )
+        return ("show_role", "name", permissions) if self._is_ours(obj) else ("name", permissions)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """The product knows its own roles by their codes: who gets an alarm, who sees a card."""
+        return ("show_role", "name", "show_permissions") if self._is_ours(obj) else ("show_permissions",)
+
+    @staticmethod
+    def _is_ours(obj: Group | None) -> bool:
+        return obj is not None and obj.name in ROLES
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        """Permissions in words."""
+        if db_field.name == "permissions":
+            kwargs["form_class"] = PermissionsField
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The role's name in words as the heading."""
+        group = self.get_object(request, object_id)
+        context = {"title": role_label(group.name), "subtitle": None} if group is not None else {}
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    @display(description=gettext_lazy("role"), ordering="name")
+    def show_role(self, obj: Group) -> str:
+        """In words."""
+        return role_label(obj.name)
+
+    @display(description=gettext_lazy("permissions"))
+    def show_permissions(self, obj: Group) -> Any:
+        """In words, for those who may only look."""
+        return permission_names(obj.permissions) or "–"
 
     @display(description=gettext_lazy("people"), ordering="people")
     def show_people(self, obj: Any) -> int:

@@ -15,6 +15,7 @@ SCHEDULES = (
     (_("Promises to customers: reminders"), "apps.feedback.tasks.sweep_promises_task", 1, MINUTES),
     (_("Dispatch: feedback that nobody has yet"), "apps.feedback.tasks.dispatch_waiting_task", 2, MINUTES),
     (_("Link near duplicates"), "apps.feedback.tasks.link_near_duplicates_task", 1, MINUTES),
+    (_("Link feedback with its order"), "apps.feedback.tasks.link_orders_task", 10, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )

@@ -194,6 +194,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": _("Feedback workplace"),
     "SITE_SUBHEADER": "feedback_crm",
     "SITE_SYMBOL": "forum",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/icon.svg")}
+    ],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -1,12 +1,27 @@
 """Addresses."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from apps.core import health
 
+ICON = "core/icon.svg"
+
+
+class Icon(RedirectView):
+    """Browsers and bookmarks ask for it at this address, whatever the page says."""
+
+    def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
+        """Asked for late: in production the name carries a hash of the file."""
+        return static(ICON)
+
+
 urlpatterns = [
+    path("favicon.ico", Icon.as_view()),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("health/live", health.live),

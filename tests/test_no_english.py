@@ -40,8 +40,6 @@ KEPT = frozenset(
 )
 # Texts of others that no catalogue reaches; each with the reason.
 STORED = (
-    # Permission names are written to the database when it is made.
-    re.compile(r" \| .* \| "),
     # Chinese of django-celery-beat that quotes the values a person types.
     re.compile(r"用作\"all\"|enabled设置为False|\{\"argument\": \"value\"\}|positional"),
     # __str__ of log-in records and of crontab lines.
@@ -49,11 +47,6 @@ STORED = (
 )
 # Data that looks like words: JSON, scopes, addresses, the beginning of a key, a masked password.
 DATA = re.compile(r'^"\w+": |^[a-z]+:[a-z_]+( – |$)|^/[\w/]+$|^fc_[\w-]+…$|\*{6}')
-# Known and to be mended in the code; take a line away with its fix.
-PENDING = (
-    re.compile(r"^None$"),  # history rows without a reason
-    re.compile(r"merged into #\d+|merge undone"),  # reasons of the customer's history
-)
 WORD = re.compile(r"[A-Za-z][A-Za-z']+")
 ZONES = {zone.replace("_", " ") for zone in available_timezones()}
 
@@ -111,7 +104,7 @@ def english(html: str, data: set[str]) -> list[str]:
     page.feed(html)
     found = []
     for text in page.texts:
-        if text in ZONES or DATA.search(text) or any(pattern.search(text) for pattern in (*STORED, *PENDING)):
+        if text in ZONES or DATA.search(text) or any(pattern.search(text) for pattern in STORED):
             continue
         # Codes such as SAFETY_FOOD or F0000017 are data in every language.
         words = [w for w in WORD.findall(text) if w not in KEPT and w not in data and w.lower() not in data]

@@ -2,9 +2,10 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class NoticeLevel(models.TextChoices):
-    INFO = "info", _("note")
+    INFO = "info", pgettext_lazy("notice level", "note")
     WARNING = "warning", _("warning")
     URGENT = "urgent", _("urgent")

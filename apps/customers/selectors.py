@@ -63,6 +63,32 @@ def surviving(customer: Customer) -> Customer:
     return customer
 
 
+def survivors(customers: Iterable[Customer], *, lock: bool = False) -> dict[int, Customer]:
+    """For those of `customers` that were merged, by their key: the records they live on in.
+
+    No query when nobody was merged; else one for each step of the longest chain, however many customers.
+    `lock` locks what is read.
+    """
+    ends = {row.pk: row for row in customers if row.merged_into_id is not None}
+    rows = Customer.objects.order_by("pk")
+    if lock:
+        rows = rows.select_for_update()
+    for _step in range(MERGE_DEPTH):
+        wanted = {row.merged_into_id for row in ends.values() if row.merged_into_id is not None}
+        if not wanted:
+            break
+        found = rows.in_bulk(sorted(wanted))
+        ends = {pk: found[row.merged_into_id] if row.merged_into_id else row for pk, row in ends.items()}
+    return ends
+
+
+def living(found: QuerySet[Customer]) -> list[int]:
+    """Keys of the people behind the records `found`: a merged one leads to the record it lives on in."""
+    rows = list(found.only("pk", "merged_into_id"))
+    ends = survivors(rows)
+    return sorted({ends.get(row.pk, row).pk for row in rows})
+
+
 def likely_same(customer: Customer, *, limit: int = 5) -> list[Customer]:
     """Other customers with the same phone or e-mail. One query on the hash indexes."""
     same = Q()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,7 @@ from apps.customers.registries import (
     panels,
     timeline,
 )
+from apps.customers.signals import orders_written
 
 WORKING = frozenset(
     {"ops", "ops-lead", "care", "care-lead", "pr", "pr-lead", "legal", "dept", "store", "admin"}
@@ -75,8 +77,26 @@ def panel_context(customer: Any, user: Any) -> dict[str, Any]:
     }
 
 
+def may_open_file(user: Any, stored: Any) -> bool:
+    """Whether a stored file belongs to a feedback this person may see. One query."""
+    from apps.feedback.models import Feedback
+
+    return (
+        user.has_perm("feedback.view_feedback")
+        and Feedback.objects.visible_to(user).filter(files__file=stored).exists()
+    )
+
+
+def link_orders(sender: Any, *, order_ids: list[int], now: datetime, **others: Any) -> None:
+    """Orders were written: feedback that named them before finds them now."""
+    from apps.feedback.services import orders
+
+    orders.link_orders(order_ids=order_ids, now=now)
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
+    from apps.core.admin.files import file_readers
     from apps.feedback.selectors import home
 
     panels.register(
@@ -86,6 +106,9 @@ def connect() -> None:
         ),
         order=10,
     )
+    orders_written.connect(link_orders, dispatch_uid="feedback.link_orders")
+
+    file_readers.register("feedback", may_open_file)
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
     timeline.register("feedback", TimelineSource(_("Feedback"), timeline_events), order=10)
     for order, code, card in (

@@ -37,6 +37,14 @@ def dispatch_waiting_task() -> None:
 
 
 @shared_task
+def link_orders_task() -> None:
+    """Orders that were written at the same moment as feedback naming them."""
+    from apps.feedback.services.orders import link_recent
+
+    link_recent(now=timezone.now())
+
+
+@shared_task
 def forget_old_task() -> None:
     """Kept answers and signatures past their time."""
     from apps.feedback.services.background import forget_old

@@ -13,6 +13,7 @@ from django.urls import reverse
 from apps.core.models import User
 from apps.customers.models import ConsentEvent, ContactHold, Customer, CustomerIdentity, CustomerMerge, Order
 from apps.customers.registries import Panel, panels
+from apps.customers.services import merging
 from tests.factories import Cast, make_store, make_user, queries
 
 pytestmark = pytest.mark.django_db
@@ -339,6 +340,19 @@ def test_merge_by_preview_and_undo_by_button(boss: User, client: Client, custome
     assert Order.objects.get().customer == other
     again = client.post(undo)
     assert again["Location"] == reverse("admin:customers_customermerge_change", args=[record.pk])
+
+
+def test_undoing_a_merge_tells_what_stays(boss: User, client: Client, customer: Customer) -> None:
+    other, third = (Customer.objects.create(nickname=name) for name in ("夜风", "晨风"))
+    Order.objects.bulk_create(Order(order_no=f"M{n}", customer=other) for n in range(3))
+    record = merging.merge(source=other, target=customer, by=boss, now=datetime.now(UTC), reason="同一人")
+    Order.objects.filter(order_no="M1").update(customer=third)
+    undo = reverse("admin:customers_customermerge_undo", args=[record.pk])
+    told = [str(message) for message in client.post(undo, follow=True).context["messages"]]
+    assert told == [
+        "Undone: 2 rows went back.",
+        "1 row was changed since and stays where it is.",
+    ]
 
 
 # -- orders

@@ -142,6 +142,78 @@ def test_a_merged_number_means_whoever_it_was_merged_into(client: Client) -> Non
     assert (target.external_id, target.city) == ("c2", "上海")
 
 
+def test_a_merged_number_stays_with_its_record(client: Client) -> None:
+    target = Customer.objects.create(name="乙")
+    Customer.objects.create(external_id="c1", state="merged", merged_into=target)
+    answer = client.send("customers/", {"external_id": "c1", "city": "上海"})
+    assert (answer.json()["status"], answer.json()["id"]) == ("changed", target.pk)
+    order = client.send("orders/", {"order_no": "o1", "customer": {"external_id": "c1"}})
+    assert order.status_code == 201
+    assert Order.objects.get().customer_id == target.pk
+    target.refresh_from_db()
+    assert (target.external_id, target.city) == (None, "上海")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [{"phone": PHONE}, {"email": "ming@example.org"}, {"external_id": "c1"}],
+    ids=["phone", "email", "number"],
+)
+def test_what_a_merged_customer_was_known_by_leads_to_the_survivor(
+    client: Client, client_for: Any, known: dict[str, str]
+) -> None:
+    target = Customer.objects.create(external_id="c9", phone="13900000000")
+    middle = Customer.objects.create(state="merged", merged_into=target)
+    gone = {"external_id": "c1", "phone": PHONE, "email": "ming@example.org"}
+    Customer.objects.create(state="merged", merged_into=middle, **gone)
+    assert client.send("orders/", {"order_no": "o1", "store": "west", "customer": known}).status_code == 201
+    assert Order.objects.get().customer_id == target.pk
+    for reader in (client, client_for(["customers:read"], ["west"])):
+        assert [row["id"] for row in reader.read("customers/", **known).json()["results"]] == [target.pk]
+    assert len(client.read("orders/", customer="c1").json()["results"]) == 1
+    assert Customer.objects.count() == 3
+
+
+def test_changes_by_both_names_of_one_person_meet(client: Client) -> None:
+    target = Customer.objects.create(external_id="c2")
+    Customer.objects.create(external_id="c1", state="merged", merged_into=target)
+    client.send("customers/", [{"external_id": "c1", "city": "上海"}, {"external_id": "c2", "name": "乙"}])
+    target.refresh_from_db()
+    assert (target.city, target.name) == ("上海", "乙")
+
+
+def test_an_unnumbered_survivor_takes_the_number_that_comes_with_the_old_phone(client: Client) -> None:
+    target = Customer.objects.create(name="乙")
+    for _twice in range(2):
+        Customer.objects.create(phone=PHONE, state="merged", merged_into=target)
+    answer = client.send("customers/", {"external_id": "c1", "phone": PHONE})
+    assert (answer.json()["status"], answer.json()["id"]) == ("changed", target.pk)
+    # Somebody who has the phone now comes first.
+    living = Customer.objects.create(phone="13900000000")
+    Customer.objects.create(phone="13900000000", state="merged", merged_into=target)
+    client.send("orders/", {"order_no": "o1", "customer": {"phone": "13900000000"}})
+    assert Order.objects.get().customer_id == living.pk
+
+
+def test_merges_cost_the_same_for_one_and_for_fifty(client: Client) -> None:
+    def people(prefix: str, count: int, *, merged: bool) -> list[dict[str, Any]]:
+        for i in range(count):
+            end = Customer.objects.create()
+            if merged:
+                Customer.objects.create(external_id=f"{prefix}{i}", state="merged", merged_into=end)
+            else:
+                Customer.objects.create(external_id=f"{prefix}{i}")
+        return [{"external_id": f"{prefix}{i}", "name": "甲"} for i in range(count)]
+
+    def cost(prefix: str, count: int, *, merged: bool) -> int:
+        body = people(prefix, count, merged=merged)
+        return len(counted(lambda: client.send("customers/", body))[1])
+
+    plain, one, fifty = cost("a", 1, merged=False), cost("b", 1, merged=True), cost("c", 50, merged=True)
+    assert one == plain + 1
+    assert fifty <= one + (0 if connection.vendor == "postgresql" else 4)
+
+
 @pytest.mark.parametrize("state", ["erased", "restricted"])
 def test_erased_and_restricted_customers_are_not_filled(client: Client, state: str) -> None:
     Customer.objects.create(external_id="c1", state=state)

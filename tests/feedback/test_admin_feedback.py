@@ -10,13 +10,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
-from apps.core.models import ActionLog, User
+from apps.core.models import ActionLog, StoredFile, User
+from apps.core.services.files import store_file
 from apps.feedback.incoming import IncomingFeedback
 from apps.feedback.models import Correction, Entry, Feedback, FeedbackFile
 from apps.feedback.services.intake import take_in
-from tests.factories import Cast
+from tests.factories import Cast, make_profile, make_store, make_user
 
 pytestmark = pytest.mark.django_db
 QUEUE = "/admin/feedback/feedback/"
@@ -280,3 +282,32 @@ def test_case_page_holds_no_raw_number(cast: Cast) -> None:
     (case,) = make("订单 6212345678901234 漏发,电话 13812345678")
     page = login(cast.alice).get(url(case)).content.decode()
     assert "13812345678" not in page
+
+
+def test_attachments_open_through_the_file_view_for_readers_of_the_case(cast: Cast) -> None:
+    far = make_user("far", "store")
+    make_profile(far, stores=[make_store("far")])
+    (case,) = make(store=cast.store.code)
+    (other,) = make("别的店的反馈", store="far")
+    stored, alien = (
+        store_file(upload=SimpleUploadedFile("a.png", PNG), by=None, now=timezone.now()) for _ in range(2)
+    )
+    FeedbackFile.objects.create(feedback=case, file=stored)
+    FeedbackFile.objects.create(feedback=other, file=alien)
+
+    def opens(user: User, file: StoredFile) -> int:
+        return login(user).get(reverse("admin:core_storedfile_open", args=[file.pk])).status_code
+
+    # Everybody's, the store's own, another store's, and somebody without a role.
+    assert [opens(user, stored) for user in (cast.alice, cast.sue, far, make_user("new"))] == [
+        200,
+        200,
+        403,
+        403,
+    ]
+    assert [opens(user, alien) for user in (cast.alice, cast.sue, far)] == [200, 403, 200]
+    # The owner sees a case wherever it is, and so its files.
+    Feedback.objects.filter(pk=case.pk).update(assignee=far)
+    assert opens(far, stored) == 200
+    far.groups.clear()
+    assert opens(User.objects.get(pk=far.pk), stored) == 403

@@ -10,6 +10,7 @@ import pytest
 from apps.core.models import ActionLog
 from apps.feedback.incoming import IncomingFeedback
 from apps.feedback.models import Correction, Entry, Feedback, SlaClock
+from apps.feedback.selectors.case import thread
 from apps.feedback.services.intake import take_in
 from apps.feedback.transitions import FEEDBACK
 from tests.feedback.api_fixtures import (  # noqa: F401
@@ -133,6 +134,20 @@ def test_a_contact_stops_the_first_clock(client: Client, case: Feedback) -> None
     assert answer.json()["deadlines"][0]["state"] == "met"
     entry = Entry.objects.get(kind="contact")
     assert (entry.method, entry.text, entry.by) == ("phone", "已致电道歉", None)
+
+
+def test_what_a_program_says_or_notes_names_the_program(client: Client, case: Feedback) -> None:
+    for body in (
+        {"verb": "record_contact", "how": "phone", "said": "已致电道歉"},
+        {"verb": "give_plan", "said": "今天换新"},
+        {"verb": "note", "said": "老顾客"},
+    ):
+        assert moved(client, case, **body).status_code == 200
+    assert [(line.text, line.who) for line in thread(case)] == [
+        ("已致电道歉", "api:erp"),
+        ("今天换新", "api:erp"),
+        ("老顾客", "api:erp"),
+    ]
 
 
 def test_a_case_from_claim_to_reopening(client: Client, case: Feedback) -> None:

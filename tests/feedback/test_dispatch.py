@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from apps.core.models import StaffNotice
+from apps.core.models import StaffNotice, User
 from apps.feedback.analysis import Reading
 from apps.feedback.models import Category, Channel, DispatchCursor, DispatchRule, Feedback
+from apps.feedback.selectors.home import load
 from apps.feedback.selectors.reference import forget_reference, reference
 from apps.feedback.services import moves
 from apps.feedback.services.background import dispatch_waiting
@@ -162,6 +163,92 @@ def test_the_turn_goes_on_behind_somebody_who_went_off(cast: Cast) -> None:
     cast.bob.save()
     forget_reference()
     assert owners(3) == ["carol", "alice", "carol"]
+
+
+# -- stand-ins -----------------------------------------------------------------------------------------------
+# Far ahead, since leave that is over is not read at all.
+DAY = at("2099-03-03 10:00")
+
+
+def off(user: User, stand_in: User | None, days: int = 1) -> None:
+    last = DAY.date() + timedelta(days=days - 1)
+    Leave.objects.create(user=user, stand_in=stand_in, first_day=DAY.date(), last_day=last)
+    forget_reference()
+
+
+@pytest.fixture
+def carol(cast: Cast) -> User:
+    """Of no team."""
+    carol = make_user("carol", "ops")
+    make_profile(carol, capacity=500)
+    forget_reference()
+    return carol
+
+
+def test_a_stand_in_of_no_team_gets_the_share_of_whoever_is_on_leave(cast: Cast, carol: User) -> None:
+    off(cast.alice, carol)
+    assert owners(4, now=DAY) == ["carol", "bob", "carol", "bob"]
+    outcomes = take(*(voice() for _ in range(4)), grade="A", now=DAY)
+    assert [case(o.feedback_id).assignee.username for o in outcomes] == ["carol", "bob", "carol", "bob"]
+    # The turn is the place's, so it goes on where it was when its owner comes back.
+    assert DispatchCursor.objects.get().last_user == cast.bob
+    assert owners(2, now=DAY + timedelta(days=1)) == ["alice", "bob"]
+    assert owners(2, now=DAY - timedelta(days=1)) == ["alice", "bob"]
+
+
+def test_a_stand_in_from_the_team_gets_both_shares(cast: Cast, carol: User) -> None:
+    TeamMember.objects.create(team=cast.team, user=carol)
+    off(cast.alice, cast.bob)
+    assert owners(6, now=DAY) == ["bob", "bob", "carol"] * 2
+
+
+def test_a_lead_who_takes_no_work_does_as_a_stand_in(cast: Cast) -> None:
+    off(cast.alice, cast.lin)
+    assert owners(2, now=DAY) == ["lin", "bob"]
+
+
+def test_capacity_and_shift_of_the_stand_in_hold(cast: Cast, carol: User) -> None:
+    set_profile("carol", capacity=1, shift=[{"from": "09:00", "to": "18:00"}])
+    off(cast.alice, carol)
+    assert owners(3, now=DAY) == ["carol", "bob", "bob"]
+    # S goes to the full, not to those at home.
+    assert owners(2, "S", now=DAY) == ["carol", "bob"]
+    assert owners(2, "S", now=DAY.replace(hour=20)) == ["bob", "bob"]
+
+
+@pytest.mark.parametrize("why", ["away", "inactive", "on leave", "nobody"])
+def test_a_stand_in_who_is_not_here_leaves_the_place_empty(cast: Cast, carol: User, why: str) -> None:
+    off(cast.alice, None if why == "nobody" else carol)
+    if why == "away":
+        User.objects.filter(pk=carol.pk).update(is_away=True)
+    elif why == "inactive":
+        User.objects.filter(pk=carol.pk).update(is_active=False)
+    elif why == "on leave":
+        # Round in a circle: nobody is left.
+        off(carol, cast.alice)
+    forget_reference()
+    assert owners(2, now=DAY) == ["bob", "bob"]
+
+
+def test_stand_ins_of_stand_ins(cast: Cast, carol: User) -> None:
+    off(cast.alice, cast.bob)
+    off(cast.bob, carol)
+    assert owners(2, now=DAY) == ["carol", "carol"]
+    assert dispatch_waiting(now=DAY) == 0
+
+
+def test_away_for_an_hour_has_no_stand_in(cast: Cast, carol: User) -> None:
+    off(cast.alice, carol)
+    User.objects.filter(pk=cast.alice.pk).update(is_away=True)
+    forget_reference()
+    assert owners(1, now=DAY - timedelta(days=1)) == ["bob"]
+
+
+def test_the_load_card_shows_stand_ins(cast: Cast, carol: User) -> None:
+    off(cast.alice, carol)
+    arrive(now=DAY)
+    bars = {bar["name"]: (bar["count"], bar["here"]) for bar in load(cast.lin, DAY)["bars"]}  # type: ignore[index]
+    assert bars == {"Carol": (1, True), "Bob": (0, True), "Alice": (0, False)}
 
 
 # -- an empty pool -------------------------------------------------------------------------------------------

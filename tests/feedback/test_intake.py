@@ -259,9 +259,28 @@ def test_without_a_number_author_time_and_text_make_it_the_same(author: dict[str
 
 def test_twins_in_one_list_count_once() -> None:
     posted = at("11-17 20:15")
-    one, two = take(*(voice(LATE, posted_at=posted, order_no="2026111801") for _ in range(2)))
-    assert (one.state, two.state) == ("created", "unchanged")
-    assert Feedback.objects.count() == 1
+    one, two, three = take(*(voice(LATE, posted_at=posted, order_no="2026111801") for _ in range(3)))
+    assert (one.state, two.state, three.state) == ("created", "unchanged", "unchanged")
+    assert one.feedback_id == two.feedback_id == three.feedback_id == Feedback.objects.get().pk
+
+
+def test_every_outcome_but_a_refusal_names_its_feedback() -> None:
+    posted = at("11-17 20:15")
+    loose = {"posted_at": posted, "customer": {"nickname": "小王"}}
+    take(voice(LATE, external_id="known", rating=2))
+    outcomes = take(
+        voice(LATE, external_id="known", rating=2), voice(LATE, external_id="known", rating=5),
+        voice(external_id="r1", text="甲"), voice(external_id="r1", text="甲"),
+        voice(external_id="r1", text="乙"), voice(external_id="r1", text="乙"), voice(external_id="r1", text="甲"),
+        voice(LATE, **loose), voice(LATE, **loose), voice(LATE, rating=1, **loose), voice(channel="nowhere"),
+    )  # fmt: skip
+    assert [o.state for o in outcomes] == [
+        "unchanged", "changed", "created", "unchanged", "changed", "unchanged", "changed", "created", "unchanged",
+        "unchanged", "rejected",
+    ]  # fmt: skip
+    known, r1, own = (outcomes[n].feedback_id for n in (0, 2, 7))
+    assert [o.feedback_id for o in outcomes] == [known] * 2 + [r1] * 5 + [own] * 3 + [None]
+    assert len({known, r1, own, None}) == 4
 
 
 @pytest.mark.parametrize("nickname", ["匿名用户", "匿名", "微信用户", "***", "j***n", ""])
@@ -553,6 +572,72 @@ def test_the_third_of_the_same_problem_ranks_higher(cast: Cast) -> None:
     assert arrive("A", product_sku="TEA-1", now=NOW + timedelta(hours=25)).priority == plain[0]
 
 
+# -- who was merged ------------------------------------------------------------------------------------------
+def chain(**values: Any) -> tuple[Customer, Customer]:
+    """Somebody merged into another, who was merged in turn: (first, whoever they live on in)."""
+    end = Customer.objects.create(nickname="现在", phone="13900009999", member_tier="diamond")
+    middle = Customer.objects.create(nickname="中间", state="merged", merged_into=end)
+    return Customer.objects.create(state="merged", merged_into=middle, **values), end
+
+
+@pytest.mark.parametrize(
+    "author",
+    [{"external_id": "tb1"}, {"phone": "13800001234"}, {"email": "a@b.cn"}],
+    ids=["identity", "phone", "email"],
+)
+def test_a_merged_customer_is_found_as_the_survivor(author: dict[str, str]) -> None:
+    first, end = chain(phone="13800001234", email="a@b.cn")
+    CustomerIdentity.objects.create(customer=first, channel="taobao", external_id="tb1", created_at=NOW)
+    (outcome,) = take(voice(customer=author))
+    assert case(outcome.feedback_id).customer_id == end.pk
+    assert Customer.objects.count() == 3 and CustomerIdentity.objects.count() == 1
+
+
+def test_whoever_has_a_phone_now_comes_before_whoever_had_it() -> None:
+    chain(phone="13800001234")
+    now = Customer.objects.create(phone="13800001234")
+    (outcome,) = take(voice(customer={"phone": "13800001234"}))
+    assert case(outcome.feedback_id).customer_id == now.pk
+
+
+def test_an_erased_survivor_is_nobody_s_phone() -> None:
+    _first, end = chain(phone="13800001234")
+    Customer.objects.filter(pk=end.pk).update(state="erased", phone="", phone_hash="")
+    (outcome,) = take(voice(customer={"phone": "13800001234"}))
+    assert case(outcome.feedback_id).customer.state == "active"
+
+
+def test_the_order_of_a_merged_customer_leads_to_the_survivor() -> None:
+    first, end = chain()
+    Order.objects.create(order_no="o1", customer=first)
+    (outcome,) = take(voice(order_no="o1"))
+    assert case(outcome.feedback_id).customer_id == end.pk
+
+
+def test_a_voice_that_came_before_a_merge_is_still_known_after_it() -> None:
+    said = {"posted_at": at("11-17 20:15"), "customer": {"phone": "13800001234"}}
+    (before,) = take(voice(LATE, **said))
+    end = Customer.objects.create(phone="13900009999")
+    Customer.objects.filter(phone="13800001234").update(state="merged", merged_into=end)
+    Feedback.objects.update(customer=end)
+    (after,) = take(voice(LATE, **said))
+    assert (after.state, after.feedback_id) == ("unchanged", before.feedback_id)
+
+
+def test_merges_cost_one_query_a_step_however_many_and_nothing_where_there_are_none(cast: Cast) -> None:
+    def cost(count: int, code: str, *, merged: bool) -> int:
+        for n in range(count):
+            values = {"phone": f"139{code}{n:04d}"}
+            chain(**values) if merged else Customer.objects.create(**values)
+        with queries() as captured:
+            take(*(voice(customer={"phone": f"139{code}{n:04d}"}) for n in range(count)), grade="A")
+        return len(reads(captured))
+
+    take(voice(), grade="A")
+    plain = cost(1, "1111", merged=False)
+    assert cost(1, "2222", merged=True) == cost(40, "3333", merged=True) == plain + 2
+
+
 # -- cost ----------------------------------------------------------------------------------------------------
 def rich(n: int, code: str) -> dict[str, Any]:
     return {
@@ -607,6 +692,9 @@ def test_a_dry_run_writes_nothing_and_tells_what_would_happen() -> None:
             voice(channel="nowhere"), dry_run=seen,
         )  # fmt: skip
     assert [o.state for o in outcomes] == ["unchanged", "changed", "created", "rejected"]
+    assert outcomes[0].feedback_id == outcomes[1].feedback_id == Feedback.objects.get().pk
+    twice = take(*(voice(LATE, external_id="r3") for _ in range(2)), dry_run=set())
+    assert [o.state for o in twice] == ["created", "unchanged"]
     assert take(voice(external_id="r2"), dry_run=seen)[0].state == "unchanged"
     assert Feedback.objects.count() == 1
     assert not any(q["sql"].startswith(("INSERT", "UPDATE", "DELETE")) for q in captured.captured_queries)

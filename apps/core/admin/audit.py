@@ -18,19 +18,8 @@ from apps.core.admin.base import ReadOnlyAdmin
 from apps.core.admin.display import link
 from apps.core.masking import mask_text
 from apps.core.models import ActionLog, Reveal
-from apps.core.registry import Registry
-from apps.core.transitions import TransitionTable
+from apps.core.wording import record_name, verb_label
 
-# "app.model" → the table its moves come from. Apps register theirs; logs then speak as their buttons do.
-move_tables: Registry[TransitionTable] = Registry("tables of moves")
-# Verbs that stand in no table.
-VERBS = {
-    "dispatch": _("Dispatched"),
-    "undo": _("Undone"),
-    "merge": _("Merged"),
-    "unmerge": _("Merge undone"),
-    "read_whole": _("Read whole"),
-}
 # By which door a move came.
 DOORS = {
     "admin": _("back office"),
@@ -42,13 +31,6 @@ DOORS = {
 }
 
 
-def verb_label(label: str, verb: str) -> Any:
-    """The move in the reader's language, the bare verb where nobody registered one."""
-    table = move_tables.get(label)
-    move = table.get(verb) if table is not None else None
-    return move.label if move is not None else VERBS.get(verb, verb)
-
-
 def record_types() -> list[tuple[str, Any]]:
     """(label, name) of every model of the project that can stand in a log."""
     return [
@@ -58,15 +40,6 @@ def record_types() -> list[tuple[str, Any]]:
         for model in config.get_models()
         if not model._meta.label_lower.split(".")[1].startswith("historical")
     ]
-
-
-def record_name(label: str, pk: int) -> str:
-    """“feedback 17” in the reader's language; the record is not fetched: it may be personal or gone."""
-    try:
-        name = apps.get_model(label)._meta.verbose_name
-    except (LookupError, ValueError):
-        name = label
-    return f"{name} {pk}"
 
 
 def record_url(label: str, pk: int) -> str:

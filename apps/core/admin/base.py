@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from apps.core.admin.forms import dress
+from apps.core.history import reason_text
 from apps.core.reference import touch
 
 COUNT_LIMIT = 2000
@@ -162,6 +163,12 @@ class HistoryModelAdmin(SimpleHistoryAdmin, ShopModelAdmin):
     def revert_disabled(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Going back is a new edit with a name and a time, not a rewrite."""
         return True
+
+    def set_history_delta_changes(self, request: HttpRequest, historical_records: Any, *args: Any) -> None:
+        """Reasons in words; a dash, not “None”, where nobody gave one."""
+        for record in historical_records:
+            record.history_change_reason = reason_text(record.history_change_reason) or "–"
+        super().set_history_delta_changes(request, historical_records, *args)
 
     def history_form_view(
         self,

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -19,6 +22,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
+
+from apps.core.wording import is_internal, permission_label, role_label
 
 
 def dress(fields: Mapping[str, forms.Field]) -> None:
@@ -157,6 +162,33 @@ class PhrasesField(LinesField):
             return self.to_python(data) != dict(initial or {})
         except ValidationError:
             return True
+
+
+def offered(permissions: QuerySet) -> QuerySet:
+    """Those of `permissions` that do something: no page asks for the others."""
+    internal = [model for model in apps.get_models() if is_internal(model)]
+    types = ContentType.objects.get_for_models(*internal, for_concrete_models=False).values()
+    return permissions.exclude(content_type__in=types).select_related("content_type")
+
+
+class PermissionsField(forms.ModelMultipleChoiceField):
+    """Permissions, named in the reader's language; those of tables that no page shows are left out."""
+
+    def __init__(self, queryset: QuerySet, **kwargs: Any) -> None:
+        super().__init__(offered(queryset), **kwargs)
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Not the English name in the table."""
+        return permission_label(obj)
+
+
+class RolesField(forms.ModelMultipleChoiceField):
+    """Roles, named in the reader's language."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """With the code behind it, which commands and documents use."""
+        label = role_label(obj.name)
+        return label if label == obj.name else f"{label} ({obj.name})"
 
 
 class MaskedField(forms.CharField):

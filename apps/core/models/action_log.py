@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.wording import record_name, verb_label
+
 
 class ActionLog(models.Model):
     """One move of one record. Append-only: nothing in the product changes or deletes a row."""
@@ -41,4 +43,4 @@ class ActionLog(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.model} {self.object_id} {self.verb}"
+        return f"{record_name(self.model, self.object_id)} · {verb_label(self.model, self.verb)}"

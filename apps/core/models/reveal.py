@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.wording import record_name
+
 
 class Reveal(models.Model):
     """One look at unmasked personal data: who, what, why, when (PIPL art. 51: access control and records)."""
@@ -26,4 +28,4 @@ class Reveal(models.Model):
         indexes = (models.Index(fields=["model", "object_id", "-at"], name="core_reveal_of_record"),)
 
     def __str__(self) -> str:
-        return f"{self.model} {self.object_id}"
+        return record_name(self.model, self.object_id)

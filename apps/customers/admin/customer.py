@@ -19,6 +19,7 @@ from apps.core.admin.base import HistoryModelAdmin, tell_error
 from apps.core.admin.display import badge
 from apps.core.admin.reveal import RevealMixin
 from apps.core.exceptions import DomainError
+from apps.core.history import reason_text
 from apps.core.masking import mask_order_no, mask_text
 from apps.customers import selectors
 from apps.customers.admin.forms import ConsentForm, CustomerForm, FindOtherForm, HoldForm, MergeForm
@@ -251,7 +252,8 @@ class CustomerAdmin(RevealMixin, HistoryModelAdmin):
         rows = []
         for newer, older in zip(records, [*records[1:], None], strict=True):
             changes = [] if older is None else list(changes_between(older, newer))
-            rows.append({"record": newer, "changes": changes})
+            reason = reason_text(newer.history_change_reason)
+            rows.append({"record": newer, "changes": changes, "reason": reason})
         return {"history_rows": rows[:50]}
 
     def history_view(

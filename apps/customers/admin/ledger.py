@@ -172,7 +172,12 @@ class CustomerMergeAdmin(ReadOnlyAdmin):
             if done.left:
                 messages.warning(
                     request,
-                    _("%(count)d rows were changed since and stay where they are.") % {"count": done.left},
+                    ngettext(
+                        "%(count)d row was changed since and stays where it is.",
+                        "%(count)d rows were changed since and stay where they are.",
+                        done.left,
+                    )
+                    % {"count": done.left},
                 )
             if done.kept_fields:
                 messages.warning(

@@ -25,13 +25,16 @@ from apps.core.services.tokens import note_whole_read
 from apps.customers.api.serializers import CustomerOut, OrderIn, OrderOut, ProfileIn
 from apps.customers.choices import MemberTier, OrderStatus
 from apps.customers.models import Customer, Order, OrderItem
+from apps.customers.selectors import living
 from apps.customers.services.upsert import upsert_customers, upsert_orders
 
 
 class CustomerFilter(django_filters.FilterSet):
-    """A phone or e-mail is looked up whole, through its keyed hash (decision 13)."""
+    """A phone or e-mail is looked up whole, through its keyed hash (decision 13). A number, phone or e-mail that
+    a merged customer has leads to the record they live on in.
+    """
 
-    external_id = django_filters.CharFilter()
+    external_id = django_filters.CharFilter(method="by_number")
     phone = django_filters.CharFilter(method="by_phone", max_length=30, help_text="Whole")
     email = django_filters.CharFilter(method="by_email", max_length=254, help_text="Whole")
     member_tier = django_filters.MultipleChoiceFilter(choices=MemberTier.choices)
@@ -42,24 +45,26 @@ class CustomerFilter(django_filters.FilterSet):
         model = Customer
         fields: list[str] = []
 
+    def by_number(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
+        """Whoever the shop's own system calls so."""
+        return rows.filter(pk__in=living(Customer.objects.filter(external_id=value)))
+
     def by_phone(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         """Whoever has this number."""
         key = phone_key(value)
-        return rows.filter(phone_hash=key) if key else rows.none()
+        return rows.filter(pk__in=living(Customer.objects.filter(phone_hash=key))) if key else rows.none()
 
     def by_email(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         """Whoever has this address."""
         key = email_key(value)
-        return rows.filter(email_hash=key) if key else rows.none()
+        return rows.filter(pk__in=living(Customer.objects.filter(email_hash=key))) if key else rows.none()
 
 
 class OrderFilter(django_filters.FilterSet):
     """By number, customer, store, state, time."""
 
     order_no = django_filters.CharFilter()
-    customer = django_filters.CharFilter(
-        field_name="customer__external_id", help_text="The shop's customer number"
-    )
+    customer = django_filters.CharFilter(method="by_customer", help_text="The shop's customer number")
     store = django_filters.CharFilter(field_name="store__code", help_text="Code")
     status = django_filters.MultipleChoiceFilter(choices=OrderStatus.choices)
     placed_after = django_filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="gte")
@@ -68,6 +73,10 @@ class OrderFilter(django_filters.FilterSet):
     class Meta:
         model = Order
         fields: list[str] = []
+
+    def by_customer(self, rows: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
+        """What the person of this number bought, also when they were merged since."""
+        return rows.filter(customer__in=living(Customer.objects.filter(external_id=value)))
 
 
 class CustomerView(ApiView):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted, ReasonNeeded, StaleState
 from apps.core.hashing import keyed_hash
+from apps.core.history import coded
 from apps.core.models import ActionLog, User
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer, CustomerMerge
@@ -206,9 +207,9 @@ def merge(*, source: Customer, target: Customer, by: User, now: datetime, reason
 
     filled = _fill(old, new)
     old.state, old.merged_into = CustomerState.MERGED, new
-    _save(old, by=by, why=f"merged into #{new.pk}", fields=["state", "merged_into"])
+    _save(old, by=by, why=coded("merged_into", new.pk), fields=["state", "merged_into"])
     if filled:
-        _save(new, by=by, why=f"filled from #{old.pk}", fields=_columns(filled))
+        _save(new, by=by, why=coded("filled_from", old.pk), fields=_columns(filled))
     record = CustomerMerge.objects.create(
         source=old, target=new, moved=moved, filled=filled, reason=reason.strip()[:300], by=by, at=now
     )
@@ -316,9 +317,9 @@ def undo(*, merge: CustomerMerge, by: User, now: datetime) -> Undone:
         left += len(ids) - done
     emptied, kept = _empty(target, record.filled)
     source.state, source.merged_into = CustomerState.ACTIVE, None
-    _save(source, by=by, why=f"merge into #{target.pk} undone", fields=["state", "merged_into"])
+    _save(source, by=by, why=coded("merge_undone_into", target.pk), fields=["state", "merged_into"])
     if emptied:
-        _save(target, by=by, why=f"merge of #{source.pk} undone", fields=emptied)
+        _save(target, by=by, why=coded("merge_undone_from", source.pk), fields=emptied)
     CustomerMerge.objects.filter(pk=record.pk).update(undone_at=now, undone_by=by)
     merge.undone_at, merge.undone_by = now, by
     _log(record, "unmerge", by=by, now=now, reason="")

@@ -9,14 +9,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from apps.core.hashing import email_key, phone_key
+from apps.customers import signals
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer, Order, OrderItem
+from apps.customers.selectors import survivors
 from apps.shop.models import Product, Store
 
 PROFILE = (
@@ -35,8 +37,6 @@ PROFILE = (
     "note",
 )
 ORDER = ("channel", "status", "placed_at", "delivered_at", "total", "carrier", "tracking_no")
-# Merges of merges; a longer chain would be a fault.
-MERGE_DEPTH = 10
 
 Answer = TypeVar("Answer")
 
@@ -76,22 +76,23 @@ def upsert_orders(
 
 
 def _again(work: Callable[[], Answer]) -> Answer:
-    """Two writers may bring the same new number at once: the database lets one through, the other looks
-    again.
+    """Two writers may bring the same new number at once, or lock each other out on their way along merges: the
+    database lets one through, the other looks again.
     """
     for attempt in range(4):
         try:
             with transaction.atomic():
                 return work()
-        except IntegrityError:
-            if attempt == 3:
+        except (IntegrityError, OperationalError) as error:
+            dead_lock = getattr(error.__cause__, "sqlstate", "") == "40P01"
+            if attempt == 3 or not (isinstance(error, IntegrityError) or dead_lock):
                 raise
     raise AssertionError("unreachable")
 
 
 class People:
     """Finds the customers that a list speaks of, in one query, locked in the order of keys against
-    dead-locks.
+    dead-locks. Who was merged away is found as whoever they were merged into, by a further query then.
     """
 
     def __init__(self, wanted: Iterable[Mapping[str, Any]]) -> None:
@@ -105,14 +106,21 @@ class People:
         self.fresh: list[Customer] = []
         if not (numbers or phones or emails):
             return
-        rows = (
+        found = (
             Customer.objects.select_for_update()
             .filter(Q(external_id__in=numbers) | Q(phone_hash__in=phones) | Q(email_hash__in=emails))
             .order_by("pk")
         )
-        for row in rows:
-            self._add(row)
-        self._follow_merges()
+        # One object for each person, however they were found: changes of both ways must meet.
+        rows = {row.pk: row for row in found}
+        merged: list[tuple[Customer, Customer]] = []
+        for pk, end in survivors(rows.values(), lock=True).items():
+            merged.append((rows[pk], rows.setdefault(end.pk, end)))
+        gone = {row.pk for row, _end in merged}
+        for pk, row in rows.items():
+            if pk not in gone:
+                self._add(row)
+        self._add_merged(merged)
 
     def _add(self, row: Customer) -> None:
         if row.external_id:
@@ -123,19 +131,19 @@ class People:
             if row.email_hash:
                 self.by_email[row.email_hash].append(row)
 
-    def _follow_merges(self) -> None:
-        # A number that was merged away now means whoever it was merged into.
-        for _step in range(MERGE_DEPTH):
-            merged = {
-                number: row.merged_into_id
-                for number, row in self.by_number.items()
-                if row.state == CustomerState.MERGED and row.merged_into_id
-            }
-            if not merged:
-                return
-            targets = Customer.objects.select_for_update().order_by("pk").in_bulk(list(set(merged.values())))
-            for number, target_id in merged.items():
-                self.by_number[number] = targets[target_id]
+    def _add_merged(self, merged: list[tuple[Customer, Customer]]) -> None:
+        # A number that was merged away now means whoever it was merged into. So does a phone or an address, unless
+        # somebody else has it now.
+        had: list[tuple[dict[str, list[Customer]], str, Customer]] = []
+        for row, end in merged:
+            if row.external_id:
+                self.by_number[row.external_id] = end
+            if end.state in (CustomerState.ACTIVE, CustomerState.RESTRICTED):
+                had += [(self.by_phone, row.phone_hash, end), (self.by_email, row.email_hash, end)]
+        had = [(known, key, end) for known, key, end in had if key and not known.get(key)]
+        for known, key, end in sorted(had, key=lambda entry: entry[2].pk):
+            if end not in known[key]:
+                known[key].append(end)
 
     def find(self, person: Mapping[str, Any]) -> Customer | None:
         """The known customer, or None. With a number: by it, else somebody unnumbered with this phone or
@@ -220,7 +228,8 @@ def _customers(profiles: Sequence[Mapping[str, Any]], now: datetime) -> list[Ups
         answer = Upserted("changed" if differing else "unchanged", row.pk)
         for name, value in differing.items():
             setattr(row, name, value)
-        if not row.external_id:
+        # A number that came here by a merge stays with the merged record.
+        if not row.external_id and profile["external_id"] not in people.by_number:
             people.number(row, profile["external_id"])
             differing["external_id"], answer.state = row.external_id, "changed"
         row.with_hashes()
@@ -354,6 +363,12 @@ def _orders(orders: Sequence[Mapping[str, Any]], now: datetime, only: list[str])
         )
     for answer, row in waiting:
         answer.id = row.pk
+    written = list(dict.fromkeys(answer.id for answer in out if answer.id is not None))
+    if written:
+        # A listener that fails must not make a failure of what is written.
+        transaction.on_commit(
+            lambda: signals.orders_written.send(Order, order_ids=written, now=now), robust=True
+        )
     return out
 
 
@@ -383,8 +398,9 @@ def _buyer(
         return people.make(person)
     if row.state == CustomerState.ERASED:
         return None
-    if person.get("external_id") and not row.external_id:
-        people.number(row, person["external_id"])
+    number = person.get("external_id")
+    if number and not row.external_id and number not in people.by_number:
+        people.number(row, number)
         if row.pk is not None:
             numbered[row.pk] = row
     return row

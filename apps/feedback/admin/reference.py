@@ -24,11 +24,11 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.core.admin.audit import move_tables
 from apps.core.admin.base import HistoryModelAdmin, ReadOnlyAdmin, ShopModelAdmin
 from apps.core.admin.display import LABELS, badge
 from apps.core.admin.forms import LinesField, PhrasesField
 from apps.core.hashing import new_token
+from apps.core.wording import move_tables
 from apps.feedback.choices import TIER_COLOURS, Tier, TimeUnit
 from apps.feedback.models import (
     Category,
@@ -344,13 +344,14 @@ class StepsField(forms.CharField):
         super().__init__(**kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        """Steps → lines."""
+        """Steps → lines, with people as the page calls them; codes are understood as well."""
         if not isinstance(value, list):
             return value
         lines = []
         for step in value:
             head = f"+{step['minutes_after']}" if "minutes_after" in step else f"{step.get('percent', 100)}%"
-            lines.append(f"{head}: {', '.join(step.get('tell', []))}")
+            people = ", ".join(str(ROLES.get(code, code)) for code in step.get("tell", []))
+            lines.append(f"{head}: {people}")
         return "\n".join(lines)
 
     def clean(self, value: Any) -> list[dict[str, Any]]:

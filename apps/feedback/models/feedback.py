@@ -27,6 +27,7 @@ from apps.feedback.querysets import FeedbackQuerySet
 from apps.shop.models import Department, Product, Store, Team
 
 IS_OPEN = models.Q(status__in=OPEN)
+AWAITS_ORDER = models.Q(order__isnull=True) & ~models.Q(order_no="")
 
 
 class Feedback(models.Model):
@@ -253,6 +254,8 @@ class Feedback(models.Model):
             models.Index(
                 fields=["text_key"], name="feedback_text_key", condition=models.Q(text_key__isnull=False)
             ),
+            # Read when orders arrive: which feedback named them before?
+            models.Index(fields=["order_no"], name="feedback_awaits_order", condition=AWAITS_ORDER),
         )
         constraints = (
             # Exact duplicates (decision 6). Also read by intake.

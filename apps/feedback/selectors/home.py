@@ -132,8 +132,9 @@ def load(user: User, now: datetime) -> dict[str, Any] | None:
     ref = reference()
     workers: dict[int, tuple[int, bool]] = {}
     for team in ref.teams:
-        here = {worker.user_id for worker in ref.workers_now(team, now)}
-        for worker in team.workers:
+        here = {worker.user_id: worker for worker in ref.seats_now(team, now).values()}
+        # Stand-ins of other teams get work as well.
+        for worker in (*team.workers, *here.values()):
             workers[worker.user_id] = (worker.capacity, worker.user_id in here)
     counts = dict(
         Feedback.objects.filter(assignee_id__in=workers, status__in=OPEN)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from apps.core.business_time import Calendar, DueCalculator
+from apps.core.models import User
 from apps.core.reference import Cached
 from apps.feedback.analysis import Reader, SentimentModel
 from apps.feedback.analysis.packs import shipped_lexicon, shipped_taxonomy
@@ -87,7 +88,8 @@ class Reference:
         for target in SlaTarget.objects.filter(policy__in=tier_of, is_active=True).order_by("id"):
             self.targets[tier_of[target.policy_id]].append(target)
         self.rules = list(DispatchRule.objects.filter(is_active=True).order_by("position", "id"))
-        self.teams = self._teams()
+        profiles = {profile.user_id: profile for profile in StaffProfile.objects.all()}
+        self.teams = self._teams(profiles)
         self.managers = list(
             Group.objects.filter(name="manager", user__is_active=True).values_list("user__id", flat=True)
         )
@@ -97,35 +99,29 @@ class Reference:
         self.department_heads = dict(
             Department.objects.filter(head__is_active=True).values_list("pk", "head_id")
         )
-        self.leaves = list(
-            Leave.objects.filter(last_day__gte=timezone.localdate()).values_list(
-                "user_id", "first_day", "last_day"
-            )
-        )
+        self.leaves: list[tuple[int, date, date, int | None]] = []
+        self.stand_ins: dict[int, Worker] = {}
+        for leave in (
+            Leave.objects.filter(last_day__gte=timezone.localdate()).select_related("stand_in").order_by("id")
+        ):
+            self.leaves.append((leave.user_id, leave.first_day, leave.last_day, leave.stand_in_id))
+            if leave.stand_in is not None and leave.stand_in.is_active:
+                self.stand_ins[leave.stand_in.pk] = _worker(leave.stand_in, profiles.get(leave.stand_in.pk))
         self.reader = build_reader(literal_seed=self.tier_policy.literal_seed)
         self._team_for: dict[tuple[int | None, int | None, int, str], TeamRef | None] = {}
 
     @staticmethod
-    def _teams() -> list[TeamRef]:
-        profiles = {profile.user_id: profile for profile in StaffProfile.objects.all()}
+    def _teams(profiles: dict[int, StaffProfile]) -> list[TeamRef]:
         members: dict[int, list[TeamMember]] = defaultdict(list)
         for member in TeamMember.objects.select_related("user").filter(user__is_active=True).order_by("id"):
             members[member.team_id].append(member)
         teams = []
         for team in Team.objects.filter(is_active=True).prefetch_related("stores").order_by("id"):
-            workers = []
-            for member in members[team.pk]:
-                if not member.takes_work:
-                    continue
-                profile = profiles.get(member.user_id)
-                workers.append(
-                    Worker(
-                        user_id=member.user_id,
-                        capacity=profile.capacity if profile else 30,
-                        shift=profile.shift if profile else [],
-                        is_away=member.user.is_away,
-                    )
-                )
+            workers = [
+                _worker(member.user, profiles.get(member.user_id))
+                for member in members[team.pk]
+                if member.takes_work
+            ]
             teams.append(
                 TeamRef(
                     id=team.pk,
@@ -201,15 +197,43 @@ class Reference:
                 best = (score, team)
         return best[1] if best else None
 
-    def workers_now(self, team: TeamRef, now: datetime) -> list[Worker]:
-        """Those of a team who are here: active, not away, not on leave, on shift."""
+    def seats_now(self, team: TeamRef, now: datetime) -> dict[int, Worker]:
+        """Who works in each member's place now, by the member's user id; places without anybody are left out.
+
+        A member works in their own place when active, not away, not on leave and on shift. In the place of somebody
+        on leave works their stand-in, of whatever team, under the same conditions and with the stand-in's own shift
+        and capacity; if the stand-in is on leave too, the stand-in's stand-in. Somebody who is only switched to
+        "away" has no stand-in: that is for an hour, not for days.
+        """
         local = timezone.localtime(now)
-        away = {user_id for user_id, first, last in self.leaves if first <= local.date() <= last}
-        return [
-            worker
-            for worker in team.workers
-            if not worker.is_away and worker.user_id not in away and on_shift(worker.shift, local)
-        ]
+        on_leave: dict[int, list[int | None]] = defaultdict(list)
+        for user_id, first, last, stand_in_id in self.leaves:
+            if first <= local.date() <= last:
+                on_leave[user_id].append(stand_in_id)
+
+        def in_place_of(worker: Worker, seen: frozenset[int]) -> Worker | None:
+            if worker.user_id not in on_leave:
+                here = not worker.is_away and on_shift(worker.shift, local)
+                return worker if here else None
+            for stand_in_id in on_leave[worker.user_id]:
+                stand_in = self.stand_ins.get(stand_in_id or 0)
+                if stand_in is not None and stand_in.user_id not in seen:
+                    found = in_place_of(stand_in, seen | {stand_in.user_id})
+                    if found is not None:
+                        return found
+            return None
+
+        seats = {worker.user_id: in_place_of(worker, frozenset({worker.user_id})) for worker in team.workers}
+        return {user_id: worker for user_id, worker in seats.items() if worker is not None}
+
+
+def _worker(user: User, profile: StaffProfile | None) -> Worker:
+    return Worker(
+        user_id=user.pk,
+        capacity=profile.capacity if profile else 30,
+        shift=profile.shift if profile else [],
+        is_away=user.is_away,
+    )
 
 
 def build_reader(*, literal_seed: bool) -> Reader:

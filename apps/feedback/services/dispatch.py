@@ -33,6 +33,8 @@ class Dispatcher:
     1. `lock` takes the cursor rows of all teams involved, in order of their key, so that two intakes wait for each
        other instead of dead-locking or sharing a turn.
     2. `pick` gives the next person on shift with room left. S goes out even to the full: it cannot wait for room.
+       The turn goes round the places of the team's members. In the place of somebody on leave works their stand-in,
+       who need not belong to the team and who gets that share beside the share of a place of their own.
     3. `save` writes the cursors; teams where nobody was found get one alarm an hour.
     """
 
@@ -40,7 +42,8 @@ class Dispatcher:
         self.ref = ref
         self.now = now
         self._cursors: dict[int, DispatchCursor] = {}
-        self._rings: dict[int, list[Worker]] = {}
+        # Team → whose place → who works in it now.
+        self._seats: dict[int, dict[int, Worker]] = {}
         self._load: dict[int, int] | None = None
         # Handed out by this round, not yet written.
         self._given: dict[int, int] = {}
@@ -51,8 +54,8 @@ class Dispatcher:
         """Lock the cursors of these teams."""
         wanted = {team.id: team for team in teams}
         for team in wanted.values():
-            self._rings[team.id] = self.ref.workers_now(team, self.now)
-        busy = sorted(team_id for team_id, ring in self._rings.items() if ring)
+            self._seats[team.id] = self.ref.seats_now(team, self.now)
+        busy = sorted(team_id for team_id, seats in self._seats.items() if seats)
         if not busy:
             return
         cursors = DispatchCursor.objects.select_for_update().filter(team_id__in=busy).order_by("team_id")
@@ -67,7 +70,7 @@ class Dispatcher:
     def _has_room(self, worker: Worker) -> bool:
         """Whether a person may get one more. The load is read once, under the locks, and only when it matters."""
         if self._load is None:
-            people = {worker.user_id for ring in self._rings.values() for worker in ring}
+            people = {worker.user_id for seats in self._seats.values() for worker in seats.values()}
             self._load = dict(
                 Feedback.objects.filter(assignee_id__in=people, status__in=OPEN)
                 .order_by()
@@ -78,20 +81,19 @@ class Dispatcher:
 
     def pick(self, team: TeamRef, tier: str) -> int | None:
         """The user id whose turn it is, or None when nobody is here or has room."""
-        ring = self._rings.get(team.id) or []
-        if ring:
+        seats = self._seats.get(team.id)
+        if seats:
             cursor = self._cursors[team.id]
             # The whole team, so that the turn goes on behind somebody who is off now.
             order = [worker.user_id for worker in team.workers]
             start = order.index(cursor.last_user_id) + 1 if cursor.last_user_id in order else 0
-            here = {worker.user_id: worker for worker in ring}
-            for user_id in (*order[start:], *order[:start]):
-                worker = here.get(user_id)
+            for seat in (*order[start:], *order[:start]):
+                worker = seats.get(seat)
                 if worker is None:
                     continue
                 if tier == Tier.S or self._has_room(worker):
                     self._given[worker.user_id] = self._given.get(worker.user_id, 0) + 1
-                    cursor.last_user_id = worker.user_id
+                    cursor.last_user_id = seat
                     self._moved.add(team.id)
                     return worker.user_id
         self._empty[team.id] = self._empty.get(team.id, 0) + 1

@@ -26,6 +26,7 @@ from apps.core.models import ActionLog, StaffNotice, User
 from apps.core.services.notices import notice_rows, notify
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer, CustomerIdentity, Order, OrderItem
+from apps.customers.selectors import survivors
 from apps.feedback import matching, search, signals
 from apps.feedback.analysis import Reading
 from apps.feedback.choices import TIER_RANK, EntryKind, Kind, Sentiment, Status, Tier
@@ -195,10 +196,12 @@ def _met_another_writer(error: Exception) -> bool:
 def _foretell(
     works: list[Work], *, run: ImportRun | None, near: Near | None, now: datetime, seen: Marks
 ) -> None:
-    new, later = _without_known(works, run=run, now=now)
+    new, later, _twins = _without_known(works, run=run, now=now)
     sample: list[str] | None = None
-    for work, _pk in later:
-        work.outcome.state = "changed"
+    for work, pk in later:
+        work.outcome.feedback_id = pk
+        if work.outcome.state != "unchanged":
+            work.outcome.state = "changed"
     for work in new:
         mark = hash((work.channel.pk, work.item.external_id)) if work.item.external_id else None
         if mark is not None and mark in seen:
@@ -304,7 +307,7 @@ def _store(
     near: Near | None,
     timings: Timings,
 ) -> list[Feedback]:
-    new, later = _without_known(works, run=run, now=now)
+    new, later, twins = _without_known(works, run=run, now=now)
     timings.lap("deduplicate")
     if new:
         _identify(new, now=now)
@@ -332,24 +335,27 @@ def _store(
         _alarm(ref, new, now=now)
         timings.lap("alarm")
     # Later versions of a review come after the rows they change are there.
+    firsts = {(work.channel.pk, work.item.external_id): work for work in new} if later else {}
     for work, existing_id in later:
         record_id = existing_id
         if record_id is None:
-            first = next(
-                w for w in new if w.channel is work.channel and w.item.external_id == work.item.external_id
-            )
-            record_id = first.outcome.feedback_id
+            record_id = firsts[work.channel.pk, work.item.external_id].outcome.feedback_id
+        assert record_id is not None
         changed = change_service.apply_change(ref, feedback_id=record_id, item=work.item, now=now)
         work.outcome.state = "changed" if changed else "unchanged"
         work.outcome.feedback_id = record_id
+    for work, first in twins:
+        work.outcome.feedback_id = first.outcome.feedback_id
     timings.lap("changes")
     return [work.record for work in new if work.record is not None]
 
 
 def _without_known(
     works: list[Work], *, run: ImportRun | None, now: datetime
-) -> tuple[list[Work], list[tuple[Work, int | None]]]:
-    """Split into new works and later versions of known ones; what is known and equal is settled here (decision 6)."""
+) -> tuple[list[Work], list[tuple[Work, int | None]], list[tuple[Work, Work]]]:
+    """Split into new works, later versions of known ones, and twins of a new one without an id of their own, which
+    learn its number when it is written. What is known and equal is settled here (decision 6).
+    """
     by_channel: dict[int, set[str]] = defaultdict(set)
     rows: set[int] = set()
     loose: list[Work] = []
@@ -380,6 +386,7 @@ def _without_known(
 
     new: list[Work] = []
     later: list[tuple[Work, int | None]] = []
+    twins: list[tuple[Work, Work]] = []
     seen: dict[tuple[int, str], IncomingFeedback] = {}
     seen_loose: dict[tuple[Any, ...], Work] = {}
     for work in works:
@@ -403,9 +410,8 @@ def _without_known(
                 first = seen[key]
                 if first.text == item.text and first.rating == item.rating:
                     outcome.state = "unchanged"
-                    later.append((work, None))
-                else:
-                    later.append((work, None))
+                # Whether anything differs is seen once the first is written.
+                later.append((work, None))
                 seen[key] = item
             else:
                 seen[key] = item
@@ -418,10 +424,11 @@ def _without_known(
                 continue
             if identity in seen_loose:
                 outcome.state = "unchanged"
+                twins.append((work, seen_loose[identity]))
                 continue
             seen_loose[identity] = work
         new.append(work)
-    return new, later
+    return new, later, twins
 
 
 def _loose_identity(work: Work) -> tuple[Any, ...] | None:
@@ -463,6 +470,9 @@ def _known_loose(works: list[Work]) -> dict[tuple[Any, ...], int]:
         "customer__identities__external_id",
         "customer__phone_hash",
         "customer__email_hash",
+        # Whoever wrote may have been merged into somebody with another phone since.
+        "customer__merged_from__phone_hash",
+        "customer__merged_from__email_hash",
     )
     for pk, channel_id, posted_at, text, *authors in candidates:
         for author in authors:
@@ -479,7 +489,9 @@ def _key_of(work: Work) -> str:
 
 
 def _identify(works: list[Work], *, now: datetime) -> None:
-    """Find products, orders, first reviews and customers; make customers that are new. At most nine queries."""
+    """Find products, orders, first reviews and customers; make customers that are new. At most nine queries; where
+    somebody was merged one more for each step of the longest chain, for orders and for customers.
+    """
     skus = {work.item.product_sku for work in works if work.item.product_sku}
     products = {product.sku: product for product in Product.objects.filter(sku__in=skus)} if skus else {}
     numbers = {work.item.order_no for work in works if work.item.order_no}
@@ -500,18 +512,23 @@ def _identify(works: list[Work], *, now: datetime) -> None:
             if line.product is not None:
                 lines[line.order_id].append(line.product)
         single = {order_id: found[0] for order_id, found in lines.items() if len(found) == 1}
+    buyers = survivors(order.customer for order in orders.values() if order.customer is not None)
     for work in works:
         work.product = products.get(work.item.product_sku)
         work.order = orders.get(work.item.order_no)
         if work.order is not None:
             work.store_id = work.store_id or work.order.store_id
             work.product = work.product or single.get(work.order.pk)
-            work.customer = work.order.customer
+            work.customer = buyers.get(work.order.customer_id or 0, work.order.customer)
     _find_customers([work for work in works if work.item.customer is not None], now=now)
 
 
 def _find_customers(works: list[Work], *, now: datetime) -> None:
-    """By the channel's own id first, then by phone or e-mail; who has neither stays nobody (peers 3.19)."""
+    """By the channel's own id first, then by phone or e-mail; who has neither stays nobody (peers 3.19).
+
+    Somebody merged is found as the record they live on in. A phone or address of a merged record counts only where
+    nobody else has it now.
+    """
     ids: dict[str, set[str]] = defaultdict(set)
     for work in works:
         incoming = work.item.customer
@@ -535,15 +552,24 @@ def _find_customers(works: list[Work], *, now: datetime) -> None:
     # "" is nobody: as a key it would find every customer without a phone.
     phones.discard("")
     emails.discard("")
+    holders: list[Customer] = []
+    if phones or emails:
+        holders = list(
+            Customer.objects.filter(
+                Q(phone_hash__in=list(phones)) | Q(email_hash__in=list(emails)),
+                state__in=(CustomerState.ACTIVE, CustomerState.RESTRICTED, CustomerState.MERGED),
+            ).order_by("-id")
+        )
+    ends = survivors([*known.values(), *holders])
+    known = {key: ends.get(customer.pk, customer) for key, customer in known.items()}
     by_phone: dict[str, Customer] = {}
     by_email: dict[str, Customer] = {}
-    if phones or emails:
-        for customer in Customer.objects.filter(
-            Q(phone_hash__in=list(phones)) | Q(email_hash__in=list(emails)),
-            state__in=(CustomerState.ACTIVE, CustomerState.RESTRICTED),
-        ).order_by("-id"):
-            by_phone[customer.phone_hash] = customer
-            by_email[customer.email_hash] = customer
+    # Merged ones first: who has a phone now takes precedence over who had it.
+    for holder in sorted(holders, key=lambda customer: customer.pk not in ends):
+        customer = ends.get(holder.pk, holder)
+        if customer.state in (CustomerState.ACTIVE, CustomerState.RESTRICTED):
+            by_phone[holder.phone_hash] = customer
+            by_email[holder.email_hash] = customer
     fresh: list[Customer] = []
     identities: list[CustomerIdentity] = []
     for work in works:

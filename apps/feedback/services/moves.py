@@ -47,6 +47,11 @@ def _announce(feedback: Feedback, verb: str, by: User | None) -> None:
     )
 
 
+def _author(by: User | None, via: str) -> dict[str, Any]:
+    # Nothing in the conversation is said by nobody.
+    return {"by": by, "speaker": "" if by is not None else via[:60]}
+
+
 @transaction.atomic
 def claim(*, feedback: Feedback, by: User, now: datetime, via: str = "admin") -> ActionLog:
     """Become the owner. Takes what nobody has claimed yet, also what round robin gave to somebody else.
@@ -170,8 +175,8 @@ def record_contact(
         method=how,
         text=said.strip(),
         at=at,
-        by=by,
         is_automatic=is_automatic,
+        **_author(by, via),
     )
     if human:
         clocks.stop(feedback, [ClockKind.FIRST_RESPONSE], now=at)
@@ -194,7 +199,7 @@ def _given(
     if len(said.strip()) < 2:
         raise InvalidInput(_("Say what the customer was told."), field="said")
     log = perform(FEEDBACK, feedback, verb, by=by, now=now, via=via, reason=said)
-    Entry.objects.create(feedback=feedback, kind=entry_kind, text=said.strip(), at=now, by=by)
+    Entry.objects.create(feedback=feedback, kind=entry_kind, text=said.strip(), at=now, **_author(by, via))
     # Whoever gives a plan or reports progress has spoken to the customer.
     if feedback.first_response_at is None:
         Feedback.objects.filter(pk=feedback.pk).update(first_response_at=now)
@@ -552,12 +557,16 @@ def unmerge(
 
 
 @transaction.atomic
-def add_note(*, feedback: Feedback, text: str, by: User, now: datetime, via: str = "admin") -> Entry:
-    """An internal note; the customer never sees it and no clock stops."""
+def add_note(*, feedback: Feedback, text: str, by: User | None, now: datetime, via: str = "admin") -> Entry:
+    """An internal note; the customer never sees it and no clock stops. An outside program, which is nobody's person,
+    is named by its door.
+    """
     if len(text.strip()) < 2:
         raise InvalidInput(_("The note is empty."), field="text")
     check(FEEDBACK, feedback, "note", by=by, reason="")
-    return Entry.objects.create(feedback=feedback, kind=EntryKind.NOTE, text=text.strip(), at=now, by=by)
+    return Entry.objects.create(
+        feedback=feedback, kind=EntryKind.NOTE, text=text.strip(), at=now, **_author(by, via)
+    )
 
 
 CORRECTABLE = ("kind", "tier", "sentiment", "emotion", "category", "subcategory")

@@ -173,7 +173,7 @@ class LeaveNowFilter(admin.SimpleListFilter):
 
 @admin.register(Leave)
 class LeaveAdmin(ShopModelAdmin):
-    """Days away; round robin passes over whoever is on leave."""
+    """Days away; what round robin would give to whoever is on leave goes to their stand-in."""
 
     reference_stamps = IN_MEMORY
     list_display = ("user", "first_day", "last_day", "stand_in", "note")
@@ -182,3 +182,15 @@ class LeaveAdmin(ShopModelAdmin):
     list_select_related = ("user", "stand_in")
     autocomplete_fields = ("user", "stand_in")
     fields = ("user", "first_day", "last_day", "stand_in", "note")
+
+    def get_form(
+        self, request: HttpRequest, obj: Leave | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Says what a stand-in takes on."""
+        kwargs["help_texts"] = {
+            "stand_in": _(
+                "Gets this person's share of new feedback on these days, within their own shift and capacity, "
+                "also from another team. Empty: the rest of the team shares it."
+            )
+        }
+        return super().get_form(request, obj, change, **kwargs)

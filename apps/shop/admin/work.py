@@ -15,11 +15,11 @@ from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
-from apps.core.admin.audit import move_tables
 from apps.core.admin.base import ShopModelAdmin
 from apps.core.admin.display import LABELS, badge, countdown, link
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.models import User
+from apps.core.wording import move_tables
 from apps.shop.choices import WorkKind, WorkStatus
 from apps.shop.models import WorkItem
 from apps.shop.selectors import scope_of

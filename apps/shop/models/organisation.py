@@ -170,7 +170,10 @@ class TeamMember(models.Model):
 
 
 class Leave(Stamped):
-    """Days a person is away, and who stands in."""
+    """Days a person is away, and who stands in: round robin gives the person's share to the stand-in.
+
+    The stand-in's own shift and capacity hold, and a leave of theirs leads on to their stand-in.
+    """
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
