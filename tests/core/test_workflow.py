@@ -147,7 +147,7 @@ def test_permissions_named_by_the_tables_exist() -> None:
 
 
 def test_undoable_moves_are_the_ones_that_keep_what_they_overwrite() -> None:
-    assert [m.verb for m in FEEDBACK.moves if m.undoable] == ["claim", "assign", "close"]
+    assert [m.verb for m in FEEDBACK.moves if m.undoable] == ["claim", "assign", "close", "correct"]
 
 
 def test_a_table_refuses_a_verb_twice_and_unknown_states() -> None:
