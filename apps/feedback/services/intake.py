@@ -37,7 +37,15 @@ from apps.feedback.incoming import (
     clean_text,
     clean_values,
 )
-from apps.feedback.models import Category, Channel, Entry, Feedback, FeedbackSearch, ImportRun
+from apps.feedback.models import (
+    Category,
+    Channel,
+    Entry,
+    Feedback,
+    FeedbackSearch,
+    ImportedCustomer,
+    ImportRun,
+)
 from apps.feedback.selectors.reference import Reference, reference
 from apps.feedback.services import changes as change_service
 from apps.feedback.services import clocks as clock_service
@@ -142,14 +150,14 @@ def take_in(
     near: Near | None = None,
     timings: Timings | None = None,
     historical_after_days: int | None = None,
-    dry_run: set[int] | None = None,
+    dry_run: dict[int, tuple[str, int | None]] | None = None,
 ) -> list[Outcome]:
     """Take `items` in; answers one Outcome per item, in order. One bad item does not sink the others.
 
     `run` makes rows known by their number in the file. `historical` (or being posted longer ago than
     `historical_after_days`) means stored and searchable, but no clock, no dispatch, no message (decision 3).
     `near` links near duplicates at once; without it a background task does. `dry_run` writes nothing and says what
-    would happen; the set remembers what a run has seen from one list to the next.
+    would happen; the table remembers the text and stars of what a run has seen from one list to the next.
     """
     timings = timings if timings is not None else Timings()
     timings.start()
@@ -192,21 +200,32 @@ def _met_another_writer(error: Exception) -> bool:
 
 
 def _foretell(
-    works: list[Work], *, run: ImportRun | None, near: Near | None, now: datetime, seen: set[int]
+    works: list[Work],
+    *,
+    run: ImportRun | None,
+    near: Near | None,
+    now: datetime,
+    seen: dict[int, tuple[str, int | None]],
 ) -> None:
     new, later = _without_known(works, run=run, now=now)
     sample: list[str] | None = None
-    for work, _pk in later:
-        work.outcome.state = "changed"
-    for work in new:
-        mark = hash((work.channel.pk, work.item.external_id)) if work.item.external_id else None
-        if mark is not None and mark in seen:
-            work.outcome.state = "unchanged"
-            continue
-        work.outcome.state = "created"
+    fresh = {id(work) for work in new}
+    for work in sorted([*new, *(work for work, _pk in later)], key=lambda work: work.index):
+        item = work.item
+        mark = hash((work.channel.pk, item.external_id)) if item.external_id else None
+        before = seen.get(mark) if mark is not None else None
+        if before is not None:
+            # Met earlier in this file, where the real run would have stored or changed it.
+            same = before[0] == item.text and item.rating in (None, before[1])
+            work.outcome.state = "unchanged" if same else "changed"
+        elif id(work) in fresh:
+            work.outcome.state = "created"
+        else:
+            work.outcome.state = "changed"
         if mark is not None:
-            seen.add(mark)
-        if near is not None and _key_of(work):
+            rating = item.rating if item.rating is not None or before is None else before[1]
+            seen[mark] = (item.text, rating)
+        if work.outcome.state == "created" and near is not None and _key_of(work):
             if sample is None:
                 sample = [key for other in new if (key := _key_of(other))]
             # No row, no number: the link only counts.
@@ -306,7 +325,7 @@ def _store(
     new, later = _without_known(works, run=run, now=now)
     timings.lap("deduplicate")
     if new:
-        _identify(new, now=now)
+        _identify(new, now=now, run=run)
         timings.lap("identify")
         for work, reading in zip(
             new,
@@ -477,8 +496,8 @@ def _key_of(work: Work) -> str:
     return work.key
 
 
-def _identify(works: list[Work], *, now: datetime) -> None:
-    """Find products, orders, first reviews and customers; make customers that are new. At most nine queries."""
+def _identify(works: list[Work], *, now: datetime, run: ImportRun | None) -> None:
+    """Find products, orders, first reviews and customers; make customers that are new. At most ten queries."""
     skus = {work.item.product_sku for work in works if work.item.product_sku}
     products = {product.sku: product for product in Product.objects.filter(sku__in=skus)} if skus else {}
     numbers = {work.item.order_no for work in works if work.item.order_no}
@@ -506,10 +525,10 @@ def _identify(works: list[Work], *, now: datetime) -> None:
             work.store_id = work.store_id or work.order.store_id
             work.product = work.product or single.get(work.order.pk)
             work.customer = work.order.customer
-    _find_customers([work for work in works if work.item.customer is not None], now=now)
+    _find_customers([work for work in works if work.item.customer is not None], now=now, run=run)
 
 
-def _find_customers(works: list[Work], *, now: datetime) -> None:
+def _find_customers(works: list[Work], *, now: datetime, run: ImportRun | None) -> None:
     """By the channel's own id first, then by phone or e-mail; who has neither stays nobody (peers 3.19)."""
     ids: dict[str, set[str]] = defaultdict(set)
     for work in works:
@@ -585,6 +604,10 @@ def _find_customers(works: list[Work], *, now: datetime) -> None:
     for identity in identities:
         identity.customer_id = identity.customer.pk
     CustomerIdentity.objects.bulk_create(identities, batch_size=500)
+    if run is not None:
+        ImportedCustomer.objects.bulk_create(
+            [ImportedCustomer(run=run, customer_id=customer.pk) for customer in fresh], batch_size=500
+        )
 
 
 def _usable(value: str, key: Callable[[str], str]) -> str:
