@@ -14,6 +14,7 @@ SCHEDULES = (
     (_("SLA: warnings, breaches, escalations, resuming"), "apps.feedback.tasks.sweep_sla_task", 30, SECONDS),
     (_("Dispatch: feedback that nobody has yet"), "apps.feedback.tasks.dispatch_waiting_task", 2, MINUTES),
     (_("Link near duplicates"), "apps.feedback.tasks.link_near_duplicates_task", 1, MINUTES),
+    (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )

@@ -295,7 +295,9 @@ def import_file(
         assert run is not None
         result.run_id = run.pk
         tally = Tally(run)
-        out = RejectsFile(rejects, source.columns, run.pk if claimed else None) if rejects is not None else None
+        out = (
+            RejectsFile(rejects, source.columns, run.pk if claimed else None) if rejects is not None else None
+        )
         near = Near()
         seen: dict[int, tuple[str, int | None]] = {}
         zone = settings.TIME_ZONE
@@ -467,7 +469,9 @@ def _run_for(
     except IntegrityError:
         run = not_undone.get(sha256=digest, channel=row)
     taken = ImportRun.objects.filter(pk=run.pk).exclude(state=ImportRun.State.UNDOING)
-    if not taken.update(state=ImportRun.State.RUNNING, worker="", message="", heartbeat_at=now, updated_at=now):
+    if not taken.update(
+        state=ImportRun.State.RUNNING, worker="", message="", heartbeat_at=now, updated_at=now
+    ):
         raise InvalidInput(
             _("This import is just being undone. Wait until that is done, then import again."), code="undoing"
         )
