@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.counting import bounded_counts, shown
 from apps.core.models import User
 from apps.feedback.choices import TIER_RANK, Emotion, Kind, Sentiment, Status, Tier
-from apps.feedback.models import Feedback
+from apps.feedback.models import Feedback, ImportRun
 from apps.feedback.querysets import FeedbackQuerySet
+from apps.feedback.selectors.imports import imports_visible_to
 from apps.feedback.selectors.reference import Reference, reference
 from apps.feedback.selectors.search import find
 
@@ -70,6 +71,8 @@ class QueuePage:
     page: int
     has_next: bool
     params: dict[str, str] = field(default_factory=dict)
+    # The rows of one import only; reached from its report.
+    import_run: ImportRun | None = None
 
     def link(self, **changes: Any) -> str:
         """The address of this list with something changed; an empty value drops it."""
@@ -86,7 +89,7 @@ class QueuePage:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q) or any(chip.value for chip in self.chips)
+        return bool(self.q or self.import_run) or any(chip.value for chip in self.chips)
 
 
 def tab_queryset(base: FeedbackQuerySet, tab: str, user: User, now: datetime) -> FeedbackQuerySet:
@@ -167,6 +170,12 @@ def ordered(queryset: FeedbackQuerySet, order: str, tab: str) -> FeedbackQuerySe
     return queryset.most_urgent_first()
 
 
+def _import_run(user: User, number: str) -> ImportRun | None:
+    if not (number.isdigit() and len(number) < 19 and user.has_perm("feedback.view_importrun")):
+        return None
+    return imports_visible_to(user, ImportRun.objects.filter(pk=int(number)).only("id", "file_name")).first()
+
+
 def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> QueuePage:
     """One page of the queue. The number of queries does not depend on the number of rows."""
     ref = reference()
@@ -185,6 +194,10 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
     ]
     found = chips(ref, people, params)
     visible = Feedback.objects.visible_to(user)
+    import_run = _import_run(user, params.get("import", ""))
+    if import_run is not None:
+        # The unique key on (run, row) begins with the run.
+        visible = visible.filter(import_run_id=import_run.pk)
     rows = ordered(tab_queryset(filtered(visible, ref, found, now), tab, user, now), str(order), tab)
     if q:
         rows = find(rows, q)
@@ -215,6 +228,8 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
         {name: tab_queryset(visible, name, user, now).order_by(*by_index[name]) for name in counted}
     )
     kept = {name: params[name] for name in ("tab", "o", "q", *(c.name for c in found)) if params.get(name)}
+    if import_run is not None:
+        kept["import"] = str(import_run.pk)
     queue = QueuePage(
         rows=listed[:PAGE],
         tab=tab,
@@ -225,6 +240,7 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
         page=page,
         has_next=len(listed) > PAGE and page < MOST_PAGES,
         params=kept,
+        import_run=import_run,
     )
     queue.tabs = [
         {

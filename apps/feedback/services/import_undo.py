@@ -21,6 +21,7 @@ from apps.core.services.notices import notify
 from apps.core.workflow import check, perform
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer
+from apps.feedback.incoming import FOLLOW_UP_ROWS
 from apps.feedback.models import Feedback, ImportedCustomer, ImportRun
 from apps.feedback.selectors.imports import untouched_rows
 from apps.feedback.services.imports import kick
@@ -34,9 +35,19 @@ CUSTOMER_OWN = frozenset({"identities"})
 
 
 def undo(
-    *, run: ImportRun, by: User, now: datetime, reason: str, rest: bool = False, via: str = "admin"
+    *,
+    run: ImportRun,
+    by: User,
+    now: datetime,
+    reason: str,
+    rest: bool = False,
+    at_once: bool = False,
+    via: str = "admin",
 ) -> ActionLog:
-    """Want the rows of a run taken back. Raises InvalidInput when some were touched, unless the `rest` is meant."""
+    """Want the rows of a run taken back. Raises InvalidInput when some were touched, unless the `rest` is meant.
+
+    `at_once` means the caller does the work itself.
+    """
     check(IMPORT, run, "undo", by=by, reason=reason, field="state")
     rows = Feedback.objects.filter(import_run=run).order_by().count()
     free = untouched_rows(run).order_by().count()
@@ -60,7 +71,8 @@ def undo(
         data={"rows": rows, "untouched": free},
     )
     pk = run.pk
-    transaction.on_commit(lambda: kick(pk))
+    if not at_once:
+        transaction.on_commit(lambda: kick(pk))
     return log
 
 
@@ -126,7 +138,7 @@ def _chunk(run: ImportRun, now: datetime) -> int | None:
     ActionLog.objects.filter(model="feedback.feedback", object_id__in=ids).delete()
     StaffNotice.objects.filter(url__in=[address(pk) for pk in ids]).delete()
     WorkItem.objects.filter(origin_key__in=[f"feedback:{pk}:self_check" for pk in ids]).delete()
-    counted = Feedback.objects.filter(pk__in=ids, source_row__lt=1_000_000_000).count()
+    counted = Feedback.objects.filter(pk__in=ids, source_row__lt=FOLLOW_UP_ROWS).count()
     Feedback.objects.filter(pk__in=ids).delete()
     mine.update(undone=F("undone") + counted)
     return len(ids)

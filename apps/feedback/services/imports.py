@@ -273,8 +273,10 @@ def choose_columns(
 WANTED: dict[str, Any] = {"worker": "", "heartbeat_at": None, "message": ""}
 
 
-def ask_check(*, run: ImportRun, by: User, now: datetime, via: str = "admin") -> ActionLog:
-    """Want the dry run. Raises InvalidInput as long as no columns are chosen."""
+def ask_check(
+    *, run: ImportRun, by: User, now: datetime, via: str = "admin", at_once: bool = False
+) -> ActionLog:
+    """Want the dry run; `at_once` means the caller does it itself. Raises InvalidInput as long as no columns are chosen."""
     if not (run.mapping.get("fields") or {}).get("text"):
         raise InvalidInput(
             _("Say which column holds what the customer said: choose “text” above it."),
@@ -283,7 +285,7 @@ def ask_check(*, run: ImportRun, by: User, now: datetime, via: str = "admin") ->
         )
     changes = WANTED | {"share": 0.0, "seconds": 0.0, "checked": _hint(run)}
     log = perform(IMPORT, run, "check", by=by, now=now, via=via, field="state", changes=changes)
-    return _kicked(log, run)
+    return log if at_once else _kicked(log, run)
 
 
 def start(*, run: ImportRun, by: User, now: datetime, via: str = "admin") -> ActionLog:
