@@ -25,8 +25,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core.admin.audit import move_tables
-from apps.core.admin.base import HistoryModelAdmin, ReadOnlyAdmin, ShopModelAdmin
-from apps.core.admin.display import LABELS, badge
+from apps.core.admin.base import HistoryModelAdmin, ShopModelAdmin
+from apps.core.admin.display import LABELS
 from apps.core.admin.forms import LinesField, PhrasesField
 from apps.core.hashing import new_token
 from apps.feedback.choices import TIER_COLOURS, Tier, TimeUnit
