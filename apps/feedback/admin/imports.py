@@ -173,7 +173,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         ]
 
     # -- finding the run and its page
-    def _run(self, request: HttpRequest, object_id: int, permission: str = "") -> ImportRun:
+    def _import(self, request: HttpRequest, object_id: int, permission: str = "") -> ImportRun:
         if not (request.user.has_perm(permission) if permission else self.has_view_permission(request)):
             raise PermissionDenied
         run = (
@@ -202,7 +202,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         """The page where the run stands."""
         if not str(object_id).isdigit():
             raise Http404
-        return self._to(self._run(request, int(object_id)))
+        return self._to(self._import(request, int(object_id)))
 
     def _step(
         self,
@@ -295,7 +295,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
 
     def file_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Look at or change what was said about the file."""
-        run = self._run(request, object_id, imports.PERMISSION)
+        run = self._import(request, object_id, imports.PERMISSION)
         if run.state not in (State.DRAFT, State.READY):
             return self._to(run)
         posted = request.method == "POST"
@@ -326,7 +326,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
     # -- step 2
     def columns_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Say what the columns mean."""
-        run = self._run(request, object_id, imports.PERMISSION)
+        run = self._import(request, object_id, imports.PERMISSION)
         if run.state not in (State.DRAFT, State.READY) or run.file is None:
             return self._to(run)
         posted = request.method == "POST"
@@ -460,7 +460,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
     # -- steps 3 to 5
     def check_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """What would happen."""
-        run = self._run(request, object_id)
+        run = self._import(request, object_id)
         if run.state == State.DRAFT:
             if run.message:
                 messages.error(request, run.message)
@@ -478,7 +478,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
 
     def run_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """How far it is."""
-        run = self._run(request, object_id)
+        run = self._import(request, object_id)
         if run.state not in (State.QUEUED, State.RUNNING, State.PAUSED):
             return self._to(run)
         return self._step(
@@ -492,7 +492,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
 
     def report_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """What came of it."""
-        run = self._run(request, object_id)
+        run = self._import(request, object_id)
         if run.state not in (State.DONE, State.FAILED, State.UNDOING, State.UNDONE, State.DRAFT):
             return self._to(run)
         logs = ActionLog.objects.filter(model="feedback.importrun", object_id=run.pk)
@@ -564,13 +564,13 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
 
     def progress_view(self, request: HttpRequest, object_id: int) -> JsonResponse:
         """The same as JSON, for the page's script."""
-        response = JsonResponse(self._progress(self._run(request, object_id)))
+        response = JsonResponse(self._progress(self._import(request, object_id)))
         response.headers["Cache-Control"] = "no-store, private"
         return response
 
     def rejects_view(self, request: HttpRequest, object_id: int) -> FileResponse:
         """The rejected rows as a file to fix and give again. Taking it is recorded: it holds personal data whole."""
-        run = self._run(request, object_id, imports.PERMISSION)
+        run = self._import(request, object_id, imports.PERMISSION)
         stored = run.rejects_file
         if stored is None:
             raise Http404
@@ -589,7 +589,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
     # -- taking back
     def undo_import_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """GET: how many rows would go and which stay. POST: take them back."""
-        run = self._run(request, object_id, "feedback.undo_importrun")
+        run = self._import(request, object_id, "feedback.undo_importrun")
         if run.state not in (State.DONE, State.FAILED, State.PAUSED):
             messages.error(
                 request,
@@ -636,7 +636,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
 
     def discard_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """GET asks, POST throws a draft away."""
-        run = self._run(request, object_id, imports.PERMISSION)
+        run = self._import(request, object_id, imports.PERMISSION)
         if request.method == "POST":
             try:
                 imports.discard(run=run, by=request.user, now=timezone.now())  # type: ignore[arg-type]

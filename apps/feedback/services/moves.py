@@ -551,11 +551,15 @@ def unmerge(
 
 
 @transaction.atomic
+@transaction.atomic
 def add_note(*, feedback: Feedback, text: str, by: User, now: datetime, via: str = "admin") -> Entry:
     """An internal note; the customer never sees it and no clock stops."""
     if len(text.strip()) < 2:
         raise InvalidInput(_("The note is empty."), field="text")
     check(FEEDBACK, feedback, "note", by=by, reason="")
+    # Its import may just be undone: then there is nothing left to write on.
+    if not Feedback.objects.select_for_update().filter(pk=feedback.pk).exists():
+        raise StaleState(_("This feedback is gone: its import was undone."))
     return Entry.objects.create(feedback=feedback, kind=EntryKind.NOTE, text=text.strip(), at=now, by=by)
 
 
@@ -575,7 +579,10 @@ def correct(
         raise InvalidInput(
             _("These cannot be corrected: %(fields)s") % {"fields": ", ".join(sorted(unknown))}
         )
-    feedback = Feedback.objects.select_for_update().get(pk=feedback.pk)
+    locked = Feedback.objects.select_for_update().filter(pk=feedback.pk).first()
+    if locked is None:
+        raise StaleState(_("This feedback is gone: its import was undone."))
+    feedback = locked
     for name in ("kind", "tier", "sentiment", "emotion"):
         if name in values and values[name] not in dict(Feedback._meta.get_field(name).flatchoices):
             raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": values[name]}, field=name)
