@@ -69,7 +69,10 @@ def claim(*, feedback: Feedback, by: User, now: datetime, via: str = "admin") ->
             else {"claimed_at__isnull": True, "assignee_id__isnull": True},
         )
     except StaleState as error:
-        winner = Feedback.objects.select_related("assignee").get(pk=feedback.pk).assignee
+        present = Feedback.objects.select_related("assignee").filter(pk=feedback.pk).first()
+        if present is None:
+            raise StaleState(_("This feedback is gone: its import was undone.")) from error
+        winner = present.assignee
         if winner is None:
             raise
         raise StaleState(_("%(person)s has claimed this already.") % {"person": winner}) from error
@@ -550,7 +553,6 @@ def unmerge(
     return log
 
 
-@transaction.atomic
 @transaction.atomic
 def add_note(*, feedback: Feedback, text: str, by: User, now: datetime, via: str = "admin") -> Entry:
     """An internal note; the customer never sees it and no clock stops."""
