@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
@@ -70,9 +71,13 @@ class GroupAdmin(DjangoGroupAdmin, ShopModelAdmin):
 
 
 def known_tasks() -> list[tuple[str, str]]:
-    """Every task of the product."""
+    """Every task of the product that runs by itself; one that needs a record cannot be put on a schedule."""
     celery_app.loader.import_default_modules()
-    names = sorted(name for name in celery_app.tasks if not name.startswith("celery."))
+    names = sorted(
+        name
+        for name, task in celery_app.tasks.items()
+        if not name.startswith("celery.") and not signature(task.run).parameters
+    )
     return [("", "")] + [(name, name) for name in names]
 
 

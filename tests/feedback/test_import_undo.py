@@ -72,8 +72,7 @@ def imported(cast: Cast, data: bytes | None = None) -> ImportRun:
 
 
 def fresh(run: ImportRun) -> ImportRun:
-    found = ImportRun.objects.get(pk=run.pk)
-    return found
+    return ImportRun.objects.get(pk=run.pk)
 
 
 def take_back(run: ImportRun, cast: Cast, **options: Any) -> ImportRun:

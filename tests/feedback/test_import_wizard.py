@@ -80,7 +80,9 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
-def give(client: Client, data: bytes, *, name: str = "评价.csv", channel: str = "taobao", **extra: Any) -> Any:
+def give(
+    client: Client, data: bytes, *, name: str = "评价.csv", channel: str = "taobao", **extra: Any
+) -> Any:
     """Upload it as a person does."""
     return client.post(
         f"{LIST}add/",
@@ -316,7 +318,9 @@ def test_a_complete_list_is_kept_as_data_and_options_can_be_changed(alice: Clien
     assert run.snapshot == {"store": cast.store.code, "from": "2026-11-01", "to": "2026-11-20"}
     assert run.store == cast.store
     check(alice, run)
-    answer = alice.post(page(run, "file"), {"channel": Channel.objects.get(code="tmall").pk, "mode": "historical"})
+    answer = alice.post(
+        page(run, "file"), {"channel": Channel.objects.get(code="tmall").pk, "mode": "historical"}
+    )
     assert answer["Location"] == page(run, "columns")
     run.refresh_from_db()
     assert (run.state, run.channel.code, run.mode, run.snapshot, run.store) == (
@@ -449,7 +453,8 @@ def test_the_check_foretells_what_the_run_then_does(alice: Client, monkeypatch: 
     ]
     run = through(alice, as_csv(TAOBAO, rows))
     foretold = tuple(
-        run.checked[name] for name in ("read", "created", "duplicates", "near_duplicates", "rejected", "changed")
+        run.checked[name]
+        for name in ("read", "created", "duplicates", "near_duplicates", "rejected", "changed")
     )
     assert foretold == counts(run) == (11, 3, 4, 1, 4, 3)
     assert run.checked["problems"] == run.problems
@@ -458,7 +463,9 @@ def test_the_check_foretells_what_the_run_then_does(alice: Client, monkeypatch: 
     assert "2025-09-01 08:05" in text  # how to fix a date
 
 
-def test_large_files_are_checked_in_the_background(alice: Client, settings: Any, no_broker: list[int]) -> None:
+def test_large_files_are_checked_in_the_background(
+    alice: Client, settings: Any, no_broker: list[int]
+) -> None:
     settings.FEEDBACK_IMPORT_AT_ONCE_ROWS = 2
     give(alice, as_csv(TAOBAO, TB_ROWS))
     run = newest()
@@ -501,7 +508,10 @@ def test_rejects_are_fixed_given_again_and_linked(alice: Client, cast: Cast) -> 
     assert lines[0] == [*TAOBAO, "#row", "#problem", "#import"]
     assert {line[-1] for line in lines[1:]} == {str(run.pk)}
     assert [line for line in lines[1:] if line[2] == "'=CMD()"]
-    assert ActionLog.objects.filter(model="feedback.importrun", verb="download_rejects", by=cast.alice).count() == 1
+    assert (
+        ActionLog.objects.filter(model="feedback.importrun", verb="download_rejects", by=cast.alice).count()
+        == 1
+    )
     for line in lines[1:]:
         line[1], line[4], line[5], line[6] = "O" + line[0], "差评", line[5].strip() or "补上的话", YESTERDAY
     lines[-1][5] = " "
@@ -532,7 +542,9 @@ def test_importing_again_takes_in_what_was_rejected(alice: Client, cast: Cast) -
 
 # -- pause and resume, and whoever is gone
 def many(count: int = 40) -> bytes:
-    return as_csv(("评价内容", "买家昵称"), [[f"第{n}位顾客说快递太慢了等了{n}天", f"客{n}"] for n in range(count)])
+    return as_csv(
+        ("评价内容", "买家昵称"), [[f"第{n}位顾客说快递太慢了等了{n}天", f"客{n}"] for n in range(count)]
+    )
 
 
 @pytest.fixture
@@ -660,9 +672,7 @@ def test_a_fault_ends_the_run_with_words_and_it_can_go_on(
 
 def test_imports_leave_room_for_other_work(alice: Client) -> None:
     first, second = ready(alice, many(3)), ready(alice, many(4))
-    ImportRun.objects.filter(pk=first.pk).update(
-        state="running", worker="w", heartbeat_at=timezone.now()
-    )
+    ImportRun.objects.filter(pk=first.pk).update(state="running", worker="w", heartbeat_at=timezone.now())
     assert sweep() == 0
     second.refresh_from_db()
     assert second.state == "queued"
@@ -670,7 +680,9 @@ def test_imports_leave_room_for_other_work(alice: Client) -> None:
 
 def test_progress_is_told_as_json(alice: Client) -> None:
     run = ready(alice, many(3))
-    ImportRun.objects.filter(pk=run.pk).update(state="running", read=500, share=0.25, seconds=5.0, created=499)
+    ImportRun.objects.filter(pk=run.pk).update(
+        state="running", read=500, share=0.25, seconds=5.0, created=499
+    )
     data = alice.get(page(run, "progress")).json()
     assert (data["state"], data["percent"], data["figures"]["read"]) == ("running", 25, "500")
     assert "100" in data["line"]
@@ -687,7 +699,9 @@ def test_each_page_asks_for_its_permission(cast: Cast, alice: Client) -> None:
     assert ann.get(page(run, "report")).status_code == 200
     assert page(run, "rejects") not in ann.get(page(run, "report")).content.decode()
     for name in ("rejects", "undo", "columns", "file", "discard"):
-        assert ann.get(page(draft if name in ("columns", "file", "discard") else run, name)).status_code == 403
+        assert (
+            ann.get(page(draft if name in ("columns", "file", "discard") else run, name)).status_code == 403
+        )
     assert give(ann, many(5)).status_code == 403
     for verb in ("start", "again", "pause", "resume"):
         assert ann.post(f"{LIST}{run.pk}/move/{verb}/").status_code == 403
@@ -700,7 +714,11 @@ def test_each_page_asks_for_its_permission(cast: Cast, alice: Client) -> None:
     assert alice.post(page(run, "undo"), {"reason": "试试"}).status_code == 403
     assert lin.get(page(run, "undo")).status_code == 200
     stored = f"/admin/core/storedfile/{run.file_id}/open/"
-    assert (ann.get(stored).status_code, sue.get(stored).status_code, lin.get(stored).status_code) == (403, 403, 200)
+    assert (ann.get(stored).status_code, sue.get(stored).status_code, lin.get(stored).status_code) == (
+        403,
+        403,
+        200,
+    )
     assert Feedback.objects.count() == 3
 
 

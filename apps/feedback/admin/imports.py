@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -47,11 +47,11 @@ from apps.feedback.transitions import IMPORT
 
 State = ImportRun.State
 STEPS: tuple[tuple[str, Any], ...] = (
-    ("file", gettext_lazy("File")),
-    ("columns", gettext_lazy("Columns")),
-    ("check", gettext_lazy("Check")),
-    ("run", gettext_lazy("Import")),
-    ("report", gettext_lazy("Report")),
+    ("file", pgettext_lazy("import step", "File")),
+    ("columns", pgettext_lazy("import step", "Columns")),
+    ("check", pgettext_lazy("import step", "Check")),
+    ("run", pgettext_lazy("import step", "Import")),
+    ("report", pgettext_lazy("import step", "Report")),
 )
 # The page that shows a run in this state.
 PAGE_OF = {
@@ -131,6 +131,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
     list_select_related = ("channel", "by")
     search_fields = ("file_name__istartswith",)
     ordering = ("-id",)
+    list_before_template = "admin/feedback/importrun/list_before.html"
     fields = ("file_name", "channel", "show_state")
     readonly_fields = ("show_state",)
 
@@ -228,7 +229,8 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
                 {
                     "number": number + 1,
                     "label": label,
-                    "here": name == step,
+                    # Undoing belongs to the report.
+                    "here": name == ("report" if step == "undo" else step),
                     "done": order.index(reached) > number,
                     "url": self._url(name, run) if open_to and run is not None and name != step else "",
                 }
@@ -717,7 +719,8 @@ def _problems(problems: dict[str, Any]) -> list[dict[str, Any]]:
                 "count": ngettext("%(count)d row", "%(count)d rows", entry["count"])
                 % {"count": entry["count"]},
                 "rows": _("Rows %(rows)s") % {"rows": listed},
-                "fix": fix_text(code),
+                # The command speaks of value maps as it takes them; here they are chosen beside the columns.
+                "fix": fix_text("bad_value" if code == "bad_rating" else code),
             }
         )
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
@@ -188,8 +189,6 @@ def shown_cell(cell: str, name: str) -> str:
 
 def is_small(run: ImportRun) -> bool:
     """Whether a check takes only a moment: few rows, and few texts in the channel to compare them with."""
-    from django.conf import settings
-
     rows = run.checked.get("rows_hint")
     recent = Feedback.objects.filter(channel_id=run.channel_id).order_by("-received_at")[:20_001]
     return rows is not None and rows < settings.FEEDBACK_IMPORT_AT_ONCE_ROWS and recent.count() <= 20_000
