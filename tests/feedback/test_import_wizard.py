@@ -678,6 +678,23 @@ def test_imports_leave_room_for_other_work(alice: Client) -> None:
     assert second.state == "queued"
 
 
+def test_a_long_check_waits_for_its_turn_and_a_short_one_does_not(alice: Client, settings: Any) -> None:
+    running = ready(alice, many(3))
+    ImportRun.objects.filter(pk=running.pk).update(state="running", worker="w", heartbeat_at=timezone.now())
+    give(alice, as_csv(TAOBAO, TB_ROWS))
+    short = newest()
+    check(alice, short)
+    assert short.state == "ready"
+    settings.FEEDBACK_IMPORT_AT_ONCE_ROWS = 2
+    give(alice, many(5))
+    long = newest()
+    check(alice, long)
+    assert (long.state, sweep()) == ("checking", 0)
+    assert alice.get(page(long, "progress")).json()["line"]
+    ImportRun.objects.filter(pk=running.pk).update(state="done", worker="")
+    assert sweep() == 1
+
+
 def test_progress_is_told_as_json(alice: Client) -> None:
     run = ready(alice, many(3))
     ImportRun.objects.filter(pk=run.pk).update(

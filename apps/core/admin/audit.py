@@ -30,6 +30,9 @@ VERBS = {
     "merge": _("Merged"),
     "unmerge": _("Merge undone"),
     "read_whole": _("Read whole"),
+    "give": _("File given"),
+    "discard": _("Thrown away"),
+    "download_rejects": _("Rejected rows downloaded"),
 }
 # By which door a move came.
 DOORS = {
@@ -39,6 +42,7 @@ DOORS = {
     "dispatch": _("dispatch"),
     "intake": _("intake"),
     "demo": _("demo data"),
+    "worker": _("background work"),
 }
 
 

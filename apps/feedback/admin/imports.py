@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
-from apps.core.admin.audit import move_tables
+from apps.core.admin.audit import move_tables, verb_label
 from apps.core.admin.base import ReadOnlyAdmin, tell_error
 from apps.core.admin.display import badge, span
 from apps.core.admin.files import file_readers
@@ -375,7 +375,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
                 run.refresh_from_db()
             else:
                 if small:
-                    import_work.work_on(run_id=run.pk, clock=timezone.now)
+                    import_work.work_on(run_id=run.pk, clock=timezone.now, at_once=True)
                 return self._to(run, "check")
         by_column = {column: name for name, column in mapping.columns.items()}
         encodings = list(ENCODINGS)
@@ -548,7 +548,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
                 parts.append(_("less than a minute left"))
             else:
                 parts.append(_("about %(time)s left") % {"time": span(timedelta(seconds=left))})
-        if run.state == State.QUEUED:
+        if run.state == State.QUEUED or (run.state in BUSY and run.heartbeat_at is None):
             parts.append(_("Begins within a minute, or when the import before it is done."))
         return {
             "state": run.state,
@@ -621,7 +621,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
                     self._place(form, error, request)
             else:
                 if small:
-                    import_work.work_on(run_id=run.pk, clock=timezone.now)
+                    import_work.work_on(run_id=run.pk, clock=timezone.now, at_once=True)
                 return self._to(run, "report")
         return self._step(
             request,
@@ -674,16 +674,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
 
 
 def _verb(verb: str) -> str:
-    move = IMPORT.get(verb)
-    if move is not None:
-        return str(move.label)
-    return str(
-        {
-            "give": _("File given"),
-            "discard": _("Thrown away"),
-            "download_rejects": _("Rejected rows downloaded"),
-        }.get(verb, verb)
-    )
+    return str(verb_label("feedback.importrun", verb))
 
 
 def _figures(counts: dict[str, Any]) -> list[dict[str, Any]]:

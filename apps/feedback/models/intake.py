@@ -188,6 +188,8 @@ class ImportedCustomer(models.Model):
     customer_id = models.BigIntegerField()
 
     class Meta:
+        verbose_name = _("customer first met by an import")
+        verbose_name_plural = _("customers first met by imports")
         constraints = (
             # Also read by undo, run by run.
             models.UniqueConstraint(fields=["run", "customer_id"], name="feedback_imported_customer_once"),

@@ -59,15 +59,18 @@ def sweep_imports(*, clock: Clock, limit: int = 20) -> int:
     return sum(work_on(run_id=run_id, clock=clock) for run_id in list(wanted))
 
 
-def work_on(*, run_id: int, clock: Clock) -> bool:
-    """Do what the run wants, if nobody does; True when this call worked on it."""
+def work_on(*, run_id: int, clock: Clock, at_once: bool = False) -> bool:
+    """Do what the run wants, if nobody does; True when this call worked on it.
+
+    `at_once` is a person waiting for something small: it need not wait for its turn.
+    """
     run = ImportRun.objects.filter(pk=run_id).select_related("channel", "store", "file", "by").first()
     if run is None:
         return False
     now = clock()
-    if run.state == State.QUEUED:
-        if run.file_id is None or _others_at_work(run, now):
-            return False
+    if not at_once and _others_at_work(run, now):
+        return False
+    if run.state == State.QUEUED and run.file_id is not None:
         if not _begin(run, now):
             return False
         _run(run, clock)
@@ -84,15 +87,23 @@ def work_on(*, run_id: int, clock: Clock) -> bool:
             go_on_undoing(run=run, clock=clock)
     else:
         return False
-    waiting = ImportRun.objects.filter(state=State.QUEUED, file__isnull=False).order_by("id").first()
-    if waiting is not None and waiting.pk != run_id:
+    waiting = (
+        ImportRun.objects.filter(state__in=(*AT_WORK, State.QUEUED), heartbeat_at__isnull=True)
+        .exclude(Q(file__isnull=True) & ~Q(state=State.UNDOING))
+        .exclude(pk=run_id)
+        .order_by("id")
+        .first()
+    )
+    if waiting is not None:
         kick(waiting.pk)
     return True
 
 
 def _others_at_work(run: ImportRun, now: datetime) -> bool:
-    """Imports leave room for the other background work: only so many run at once."""
-    alive = ImportRun.objects.filter(state=State.RUNNING, heartbeat_at__gte=stale_before(now))
+    """Imports leave room for the other background work: only so many are worked on at once."""
+    alive = ImportRun.objects.filter(state__in=AT_WORK, heartbeat_at__gte=stale_before(now)).exclude(
+        worker=""
+    )
     return alive.exclude(pk=run.pk).count() >= settings.FEEDBACK_IMPORT_PARALLEL
 
 
