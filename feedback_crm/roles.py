@@ -54,6 +54,7 @@ LEAD = [
     *OPS,
     *VIEW_RULES,
     "feedback.assign_feedback",
+    "feedback.undo_importrun",
     "customers.unmask_customer",
     "customers.merge_customer",
     "customers.change_customer",

@@ -238,3 +238,12 @@ LOGGING = {
 
 # Historical rows are posted longer ago than this many days (docs/decisions/0002-readings.md, decision 3).
 FEEDBACK_HISTORICAL_AFTER_DAYS = 30
+
+# Imports in the back office: the largest file, how many run at once beside the other background work, after how long
+# without a sign of life a worker counts as gone, and how many rows are checked at once while the person waits.
+FEEDBACK_IMPORT_MAX_MB = env.int("FEEDBACK_IMPORT_MAX_MB", default=200)
+if FEEDBACK_IMPORT_MAX_MB < 1:
+    stop(f"FEEDBACK_IMPORT_MAX_MB={FEEDBACK_IMPORT_MAX_MB} must be at least 1")
+FEEDBACK_IMPORT_PARALLEL = 1
+FEEDBACK_IMPORT_STALE_SECONDS = 180
+FEEDBACK_IMPORT_AT_ONCE_ROWS = 2000

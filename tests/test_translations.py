@@ -124,4 +124,8 @@ def test_every_problem_of_a_file_has_its_text() -> None:
         assert {problem.value: problem.template for problem in Problem} == {
             code: str(text) for code, text in TEXTS.items()
         }
-    assert set(FIXES) <= set(TEXTS) | {"unknown_store", "future_date", "text_missing"}
+    # What intake refuses has its text there.
+    intake = {"store", "channel", "kind"}
+    long = {"text_too_long", "external_id_too_long", "order_no_too_long", "product_sku_too_long"}
+    known = set(TEXTS) | {f"unknown_{name}" for name in intake} | long | {"future_date", "text_missing"}
+    assert set(FIXES) <= known

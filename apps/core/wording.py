@@ -71,6 +71,13 @@ VERBS = {
     "unmerge": gettext_lazy("Merge undone"),
     "read_whole": gettext_lazy("Read whole"),
     "changed": gettext_lazy("Changed"),
+    "give": gettext_lazy("File given"),
+    "discard": gettext_lazy("Thrown away"),
+    "download_rejects": gettext_lazy("Rejected rows downloaded"),
+    "dossier": gettext_lazy("Case file made"),
+    "promise": gettext_lazy("Promise noted"),
+    "promise_kept": gettext_lazy("Promise kept"),
+    "promise_cancelled": gettext_lazy("Promise called off"),
 }
 
 

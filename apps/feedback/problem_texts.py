@@ -53,6 +53,44 @@ FIXES = {
     "unknown_store": _("Create the store, or add this name to a store's other names."),
     "future_date": _("Check the date's year and the time zone."),
     "text_missing": _("Rows without a text cannot become feedback."),
+    "bad_value": _("Go back to the columns and say what this value means."),
+    "bad_order_no": _("Correct the order number, or leave the column out."),
+    "bad_phone": _("Correct the phone number, or leave the column out."),
+    "broken_row": _("Open the file in a spreadsheet and save it as XLSX, which has no such problems."),
+    "unclosed_quote": _("Close the quotation mark in this row, or save the file as XLSX."),
+    "field_too_long": _("Shorten the cell; such a length usually comes from a broken file."),
+    "text_too_long": _("Shorten the text."),
+    "external_id_too_long": _("Look whether the right column was chosen for the number."),
+    "order_no_too_long": _("Look whether the right column was chosen for the order number."),
+    "product_sku_too_long": _("Look whether the right column was chosen for the SKU."),
+    "unknown_channel": _("Say in the columns which channel this value means, or leave the column out."),
+    "unknown_kind": _("Say in the columns which kind this value means, or leave the column out."),
+    "wrong_type": _("Export again as CSV or XLSX; a web page called .xls can be saved as XLSX in Excel."),
+    "old_excel": _("Open it in Excel or WPS and save it as XLSX without a password."),
+    "damaged": _("Download the export again; it was probably cut off on the way."),
+    "unreadable": _("Download the export again and give it once more."),
+    "empty_file": _("Choose a file with a header and at least one row."),
+    "no_header": _("The first row must name the columns; do not delete it from the export."),
+    "too_large": _("Export a shorter period, so that the files become smaller."),
+    "too_many_rows": _("Export a shorter period, so that the files become smaller."),
+    "zip_bomb": _("Save it anew as plain CSV or XLSX; this archive is not opened for safety."),
+    "unknown_encoding": _("Choose UTF-8 or GB18030."),
+    "missing_column": _("Choose the columns again: the file does not have what was chosen."),
+}
+# What a file turned out to be, as `fileformats` calls it.
+KINDS = {
+    "PDF": _("PDF"),
+    "an image": _("an image"),
+    "a RAR archive": _("a RAR archive"),
+    "a 7z archive": _("a 7z archive"),
+    "a bzip2 archive": _("a bzip2 archive"),
+    "an xz archive": _("an xz archive"),
+    "a ZIP archive": _("a ZIP archive"),
+    "a packed XLSX or ZIP": _("a packed XLSX or ZIP"),
+    "another Office document": _("another Office document"),
+    "a web page or XML": _("a web page or XML"),
+    "JSON": _("JSON"),
+    "a binary file": _("a binary file"),
 }
 
 
@@ -61,7 +99,8 @@ def problem_text(code: str, params: Mapping[str, Any]) -> str:
     template = TEXTS.get(str(code))
     if template is None:
         return str(code)
-    return str(template).format(**params)
+    kind = params.get("kind")
+    return str(template).format(**(dict(params) | ({"kind": KINDS.get(str(kind), kind)} if kind else {})))
 
 
 def fix_text(code: str) -> str:

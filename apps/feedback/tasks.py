@@ -69,3 +69,19 @@ def train_text_task(user_id: int) -> None:
     user = User.objects.filter(pk=user_id).first()
     if user is not None:
         train_and_tell(by=user, now=timezone.now())
+
+
+@shared_task(time_limit=24 * 3600)
+def work_on_import_task(run_id: int) -> None:
+    """What one import wants: its check, its rows, its undoing."""
+    from apps.feedback.services.import_work import work_on
+
+    work_on(run_id=run_id, clock=timezone.now)
+
+
+@shared_task(time_limit=24 * 3600)
+def sweep_imports_task() -> None:
+    """Imports that are wanted and that nobody works on."""
+    from apps.feedback.services.import_work import sweep_imports
+
+    sweep_imports(clock=timezone.now)

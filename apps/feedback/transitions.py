@@ -1,6 +1,7 @@
 """The legal moves of a case (decisions, item 5)."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.core.transitions import Move, TransitionTable, states
 
@@ -140,5 +141,91 @@ PROMISE = TransitionTable(
     moves=(
         Move("keep", _("Kept"), states("open"), "kept", CHANGE, main=True),
         Move("cancel", _("Not needed any more"), states("open"), "cancelled", CHANGE, needs_reason=True),
+    ),
+)
+
+IMPORTER = "feedback.import_feedback"
+IMPORT_STATES = (
+    "draft",
+    "checking",
+    "ready",
+    "queued",
+    "running",
+    "paused",
+    "done",
+    "failed",
+    "undoing",
+    "undone",
+)
+# Verbs whose states nobody presses a button for (found, finish, …) belong to the worker.
+IMPORT = TransitionTable(
+    name="import",
+    states=IMPORT_STATES,
+    moves=(
+        Move("edit", pgettext_lazy("import", "Change columns"), states("draft", "ready"), "draft", IMPORTER),
+        Move(
+            "check",
+            pgettext_lazy("import", "Check the file"),
+            states("draft", "ready"),
+            "checking",
+            IMPORTER,
+            main=True,
+        ),
+        Move("checked", pgettext_lazy("import", "Checked"), states("checking"), "ready", IMPORTER),
+        Move("check_failed", pgettext_lazy("import", "Check failed"), states("checking"), "draft", IMPORTER),
+        Move(
+            "start",
+            pgettext_lazy("import", "Start the import"),
+            states("ready"),
+            "queued",
+            IMPORTER,
+            main=True,
+            help=_("The file is read in the background; you may leave the page."),
+        ),
+        Move("work", pgettext_lazy("import", "Work begins"), states("queued"), "running", IMPORTER),
+        Move("take_over", pgettext_lazy("import", "Taken over"), states("running"), "running", IMPORTER),
+        Move(
+            "pause",
+            pgettext_lazy("import", "Pause"),
+            states("queued", "running"),
+            "paused",
+            IMPORTER,
+            help=_("Rows that are in stay in; the rest waits until you resume."),
+        ),
+        Move(
+            "resume",
+            pgettext_lazy("import", "Resume the import"),
+            states("paused"),
+            "queued",
+            IMPORTER,
+            main=True,
+        ),
+        Move(
+            "again",
+            pgettext_lazy("import", "Import again"),
+            states("done", "failed"),
+            "queued",
+            IMPORTER,
+            help=_("Rows that are in stay as they are; rejected and undone rows are tried once more."),
+        ),
+        Move("finish", pgettext_lazy("import", "Finished"), states("running"), "done", IMPORTER),
+        Move("fail", pgettext_lazy("import", "Failed"), states("queued", "running"), "failed", IMPORTER),
+        Move(
+            "undo",
+            pgettext_lazy("import", "Undo the import"),
+            states("done", "failed", "paused"),
+            "undoing",
+            "feedback.undo_importrun",
+            needs_reason=True,
+            danger=True,
+        ),
+        Move("undone", pgettext_lazy("import", "Undone"), states("undoing"), "undone", IMPORTER),
+        Move(
+            "undone_partly",
+            pgettext_lazy("import", "Undone except touched rows"),
+            states("undoing"),
+            "done",
+            IMPORTER,
+        ),
     ),
 )

@@ -13,6 +13,7 @@ from apps.customers.models import Customer, CustomerIdentity, Order, OrderItem
 from apps.feedback import signals
 from apps.feedback.choices import EntryKind
 from apps.feedback.incoming import MAX_TEXT
+from apps.feedback.marks import Marks
 from apps.feedback.models import Channel, Entry, Feedback, FeedbackSearch, ImportRun, SlaClock
 from apps.feedback.selectors.reference import forget_reference, reference
 from apps.feedback.services.intake import Near
@@ -204,7 +205,7 @@ def test_listeners_hear_after_commit(django_capture_on_commit_callbacks: Any) ->
             callback()
         assert heard == [{"feedback_ids": [o.feedback_id for o in outcomes], "historical": False}]
         with django_capture_on_commit_callbacks() as callbacks:
-            take(voice(""), voice("", channel="nowhere"), dry_run=set())
+            take(voice(""), voice("", channel="nowhere"), dry_run=Marks())
         assert callbacks == []
     finally:
         signals.taken_in.disconnect(listen)
@@ -685,16 +686,16 @@ def test_a_batch_is_one_transaction(cast: Cast, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_dry_run_writes_nothing_and_tells_what_would_happen() -> None:
     take(voice(LATE, external_id="r1"))
-    seen: set[int] = set()
+    seen = Marks()
     with queries() as captured:
         outcomes = take(
-            voice(LATE, external_id="r1"), voice(LATE, external_id="r1", rating=1), voice(external_id="r2"),
+            voice(LATE, external_id="r1"), voice(LATE, external_id="r1", rating=1), voice("第二位的话", external_id="r2"),
             voice(channel="nowhere"), dry_run=seen,
         )  # fmt: skip
     assert [o.state for o in outcomes] == ["unchanged", "changed", "created", "rejected"]
     assert outcomes[0].feedback_id == outcomes[1].feedback_id == Feedback.objects.get().pk
-    twice = take(*(voice(LATE, external_id="r3") for _ in range(2)), dry_run=set())
+    twice = take(*(voice(LATE, external_id="r3") for _ in range(2)), dry_run=Marks())
     assert [o.state for o in twice] == ["created", "unchanged"]
-    assert take(voice(external_id="r2"), dry_run=seen)[0].state == "unchanged"
+    assert take(voice("第二位的话", external_id="r2"), dry_run=seen)[0].state == "unchanged"
     assert Feedback.objects.count() == 1
     assert not any(q["sql"].startswith(("INSERT", "UPDATE", "DELETE")) for q in captured.captured_queries)

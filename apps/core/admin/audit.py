@@ -28,6 +28,7 @@ DOORS = {
     "dispatch": _("dispatch"),
     "intake": _("intake"),
     "demo": _("demo data"),
+    "worker": _("background work"),
 }
 
 

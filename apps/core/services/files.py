@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 
 from django.core.files.base import File
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import InvalidInput
@@ -63,6 +68,12 @@ def store_file(
         raise InvalidInput(
             _("%(name)s is not of a type that can be kept here.") % {"name": name}, field="file"
         )
+    return keep(upload=upload, by=by, now=now, content_type=content_type, suffix=suffix)
+
+
+def keep(*, upload: File, by: User | None, now: datetime, content_type: str, suffix: str) -> StoredFile:
+    """Keep a file whose type and size the caller has checked. Read in pieces, never whole into memory."""
+    name = PurePath(upload.name or "file").name[:200]
     upload.seek(0)
     digest = hashlib.sha256()
     for chunk in upload.chunks():
@@ -80,3 +91,25 @@ def store_file(
     stored.file.save(name, upload, save=False)
     stored.save()
     return stored
+
+
+def drop(stored: StoredFile) -> None:
+    """Forget a file nobody refers to any more; its content goes when the deletion is committed."""
+    content = stored.file
+    stored.delete()
+    transaction.on_commit(lambda: content.storage.delete(content.name))
+
+
+@contextmanager
+def local_path(stored: StoredFile) -> Iterator[Path]:
+    """The file as a path on this machine, copied here for the while if the storage lies elsewhere."""
+    try:
+        path = Path(stored.file.path)
+    except NotImplementedError:
+        with TemporaryDirectory() as folder:
+            copy = Path(folder) / "file"
+            with stored.file.open("rb") as source, copy.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            yield copy
+        return
+    yield path

@@ -24,8 +24,8 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.core.admin.base import HistoryModelAdmin, ReadOnlyAdmin, ShopModelAdmin
-from apps.core.admin.display import LABELS, badge
+from apps.core.admin.base import HistoryModelAdmin, ShopModelAdmin
+from apps.core.admin.display import LABELS
 from apps.core.admin.forms import LinesField, PhrasesField
 from apps.core.hashing import new_token
 from apps.core.wording import move_tables
@@ -34,7 +34,6 @@ from apps.feedback.models import (
     Category,
     Channel,
     DispatchRule,
-    ImportRun,
     SlaPolicy,
     SlaTarget,
     TierPolicy,
@@ -631,57 +630,3 @@ class WebhookSecretAdmin(ShopModelAdmin):
     def show_address(self, obj: WebhookSecret) -> str:
         """Where the outside system sends to."""
         return f"/api/v1/hooks/{obj.channel.code}/" if obj.channel_id else ""
-
-
-# -- imports ----------
-@admin.register(ImportRun)
-class ImportRunAdmin(ReadOnlyAdmin):
-    """Past imports with their counts."""
-
-    list_display = (
-        "file_name",
-        "channel",
-        "show_state",
-        "read",
-        "created",
-        "duplicates",
-        "near_duplicates",
-        "rejected",
-        "started_at",
-        "by",
-    )
-    list_filter = ("state", ("channel", RelatedDropdownFilter))
-    list_select_related = ("channel", "by")
-    search_fields = ("file_name__istartswith",)
-    ordering = ("-id",)
-    fields = (
-        "file_name",
-        "channel",
-        "show_state",
-        "message",
-        "encoding",
-        "is_historical",
-        "read",
-        "created",
-        "duplicates",
-        "near_duplicates",
-        "rejected",
-        "started_at",
-        "finished_at",
-        "by",
-        "sha256",
-    )
-    readonly_fields = ("show_state",)
-
-    @display(
-        description=gettext_lazy("state"),
-        ordering="state",
-        label={
-            ImportRun.State.RUNNING: "info",
-            ImportRun.State.DONE: "success",
-            ImportRun.State.FAILED: "danger",
-        },
-    )
-    def show_state(self, obj: ImportRun) -> tuple[str, Any]:
-        """As a coloured word."""
-        return badge(obj.state, obj.get_state_display())

@@ -53,10 +53,14 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True)
 class Mapping:
-    """``columns``: field → column name. ``values``: field → {text in the file: text or number to use}."""
+    """``columns``: field → column name. ``values``: field → {text in the file: text or number to use}.
+
+    ``strict``: a value map must know every cell of its column; otherwise unknown cells are taken as they stand.
+    """
 
     columns: dict[str, str]
     values: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    strict: bool = True
 
     def bind(self, found: Sequence[str]) -> Mapping:
         """This mapping with column names as the file spells them (case, width, spaces and ``*`` aside).
@@ -74,7 +78,7 @@ class Mapping:
             if actual is None:
                 raise MappingError(Problem.MISSING_COLUMN, field=f"{name} ({column})", found=shown)
             bound[name] = actual
-        return Mapping(bound, self.values)
+        return Mapping(bound, self.values, self.strict)
 
     def pick(self, row: MappingType[str, str]) -> dict[str, str]:
         """The mapped cells of a row by field, as they stand in the file; empty ones are left out."""
@@ -90,6 +94,8 @@ class Mapping:
         if known is None:
             return cell
         if cell.strip() not in known:
+            if not self.strict:
+                return cell
             raise ParseError(Problem.BAD_VALUE, value=cell[:60], known=", ".join(known))
         return known[cell.strip()]
 

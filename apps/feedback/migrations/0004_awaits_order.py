@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("feedback", "0002_search_index")]
+    dependencies = [("feedback", "0003_import_wizard")]
     operations = [
         migrations.AddIndex(
             model_name="feedback",

@@ -3,7 +3,14 @@
 from apps.feedback.models.clocks import SlaClock, SlaEvent, SlaPause
 from apps.feedback.models.conversation import Entry, FeedbackFile
 from apps.feedback.models.feedback import Feedback, FeedbackChange, FeedbackSearch
-from apps.feedback.models.intake import Correction, ImportRun, WebhookNonce, WebhookSecret
+from apps.feedback.models.intake import (
+    Correction,
+    ImportedCustomer,
+    ImportMapping,
+    ImportRun,
+    WebhookNonce,
+    WebhookSecret,
+)
 from apps.feedback.models.reference import (
     Category,
     Channel,
@@ -27,7 +34,9 @@ __all__ = (
     "FeedbackChange",
     "FeedbackFile",
     "FeedbackSearch",
+    "ImportMapping",
     "ImportRun",
+    "ImportedCustomer",
     "Promise",
     "SavedView",
     "SlaClock",

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.core import masking
 from apps.core.models import ActionLog, User
+from apps.core.wording import VERBS
 from apps.customers.models import ConsentEvent, ContactHold
 from apps.feedback.choices import ClockState, EntryKind
 from apps.feedback.models import Entry, Feedback, SlaClock
@@ -109,11 +110,8 @@ def history(feedback: Feedback) -> list[dict[str, Any]]:
     """Every move, newest first."""
     rows = ActionLog.objects.filter(model="feedback.feedback", object_id=feedback.pk).select_related("by")
     states = dict(Feedback._meta.get_field("status").flatchoices)
-    labels = {move.verb: move.label for move in FEEDBACK.moves} | {
-        "dispatch": _("Dispatched"),
-        "changed": _("The customer changed the review"),
-        "undo": _("Undone"),
-    }
+    labels = VERBS | {move.verb: move.label for move in FEEDBACK.moves}
+    labels["changed"] = _("The customer changed the review")
     people = {
         user.pk: str(user)
         for user in User.objects.filter(

@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.counting import bounded_counts, shown
 from apps.core.models import User
 from apps.feedback.choices import TIER_RANK, Emotion, Kind, Sentiment, Status, Tier
-from apps.feedback.models import Feedback, SavedView
+from apps.feedback.models import Feedback, ImportRun, SavedView
 from apps.feedback.querysets import FeedbackQuerySet
+from apps.feedback.selectors.imports import imports_visible_to
 from apps.feedback.selectors.reference import Reference, reference
 from apps.feedback.selectors.search import find
 
@@ -76,6 +77,8 @@ class QueuePage:
     params: dict[str, str] = field(default_factory=dict)
     views: list[dict[str, Any]] = field(default_factory=list)
     newest: int = 0
+    # The rows of one import only; reached from its report.
+    import_run: ImportRun | None = None
 
     def link(self, **changes: Any) -> str:
         """The address of this list with something changed; an empty value drops it."""
@@ -103,7 +106,7 @@ class QueuePage:
     @property
     def can_keep(self) -> bool:
         """Whether this list is worth a name: narrowed or sorted, and not a kept view as it is."""
-        return bool(set(self.params) - {"tab"}) and not any(view["active"] for view in self.views)
+        return bool(set(self.params) - {"tab", "import"}) and not any(view["active"] for view in self.views)
 
     @property
     def next_link(self) -> str:
@@ -115,7 +118,7 @@ class QueuePage:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q) or any(chip.value for chip in self.chips)
+        return bool(self.q or self.import_run) or any(chip.value for chip in self.chips)
 
 
 def tab_queryset(base: FeedbackQuerySet, tab: str, user: User, now: datetime) -> FeedbackQuerySet:
@@ -255,12 +258,26 @@ def _asked(params: Mapping[str, str]) -> tuple[str, str, str]:
     return tab if tab in TABS else "open", order if order in ORDERS else "urgent", q
 
 
+def _import_run(user: User, number: str) -> ImportRun | None:
+    if not (number.isdigit() and len(number) < 19 and user.has_perm("feedback.view_importrun")):
+        return None
+    return imports_visible_to(user, ImportRun.objects.filter(pk=int(number)).only("id", "file_name")).first()
+
+
+def _scope(user: User, params: Mapping[str, str]) -> tuple[FeedbackQuerySet, ImportRun | None]:
+    """What this person sees, and the import it is narrowed to."""
+    visible = Feedback.objects.visible_to(user)
+    run = _import_run(user, params.get("import", ""))
+    # The unique key on (run, row) begins with the run.
+    return (visible.filter(import_run_id=run.pk), run) if run is not None else (visible, None)
+
+
 def neighbour(*, user: User, params: Mapping[str, str], after: int, now: datetime) -> int | None:
     """The case that follows `after` in this list; its first one when `after` is no longer in it. One or two queries."""
     ref = reference()
     tab, order, q = _asked(params)
     rows = _rows(
-        Feedback.objects.visible_to(user), ref, chips(ref, _people(), params),
+        _scope(user, params)[0], ref, chips(ref, _people(), params),
         tab=tab, order=order, q=q, user=user, now=now,
     )  # fmt: skip
     ids = list(rows.values_list("id", flat=True)[: PAGE * MOST_PAGES // 4])
@@ -283,14 +300,19 @@ def pulse(*, user: User, params: Mapping[str, str], since: int, now: datetime) -
     """New rows in this list, the tabs' counts, and urgent cases nobody has answered. Five queries."""
     ref = reference()
     tab, order, q = _asked(params)
-    visible = Feedback.objects.visible_to(user)
+    visible, _run = _scope(user, params)
     new = 0
     if since:
         rows = _rows(
             visible, ref, chips(ref, _people(), params), tab=tab, order=order, q=q, user=user, now=now
         ).filter(pk__gt=since)
         new = len(rows.order_by("id").values_list("id", flat=True)[:100])
-    alarms = visible.open().filter(tier_rank=0, first_response_at__isnull=True).most_urgent_first()
+    alarms = (
+        Feedback.objects.visible_to(user)
+        .open()
+        .filter(tier_rank=0, first_response_at__isnull=True)
+        .most_urgent_first()
+    )
     return Pulse(
         new=new,
         counts={name: shown(count) for name, count in tab_counts(visible, user, now).items()},
@@ -317,7 +339,7 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
     page = int(params["p"]) if params.get("p", "").isdigit() else 1
     page = max(1, min(page, MOST_PAGES))
     found = chips(ref, _people(), params)
-    visible = Feedback.objects.visible_to(user)
+    visible, import_run = _scope(user, params)
     rows = _rows(visible, ref, found, tab=tab, order=order, q=q, user=user, now=now)
     start = (page - 1) * PAGE
     listed = list(
@@ -335,6 +357,8 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
     )
     counts = tab_counts(visible, user, now)
     kept = {name: params[name] for name in ("tab", "o", "q", *(c.name for c in found)) if params.get(name)}
+    if import_run is not None:
+        kept["import"] = str(import_run.pk)
     queue = QueuePage(
         rows=listed[:PAGE],
         tab=tab,
@@ -345,6 +369,7 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
         page=page,
         has_next=len(listed) > PAGE and page < MOST_PAGES,
         params=kept,
+        import_run=import_run,
         newest=Feedback.objects.order_by("-id").values_list("id", flat=True).first() or 0,
     )
     queue.views = views_of(user, queue.params)

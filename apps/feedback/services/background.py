@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, Q
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
@@ -57,7 +58,9 @@ def link_near_duplicates(*, now: datetime, limit: int = 5000) -> int:
                 matches = index.find(key)
                 if matches:
                     other, score = max(matches, key=lambda match: (match[1], -match[0]))
-                    linked += Feedback.objects.filter(pk=pk, similar_to__isnull=True).update(
+                    # The index may still know a row whose import has been undone.
+                    there = Feedback.objects.filter(pk=other)
+                    linked += Feedback.objects.filter(Exists(there), pk=pk, similar_to__isnull=True).update(
                         similar_to_id=other, similarity=score
                     )
             index.add(pk, key)
@@ -118,7 +121,14 @@ def forget_old(*, now: datetime) -> int:
     """Drop kept API answers after a day and seen signatures after their window."""
     gone, _rows = IdempotentRequest.objects.filter(created_at__lt=now - timedelta(days=1)).delete()
     more, _rows = WebhookNonce.objects.filter(at__lt=now - timedelta(hours=1)).delete()
-    stalled = ImportRun.objects.filter(state=ImportRun.State.RUNNING, started_at__lt=now - timedelta(days=1))
+    # Those with a kept file go on by themselves (sweep_imports); those of the command cannot.
+    day_ago = now - timedelta(days=1)
+    stalled = ImportRun.objects.filter(
+        Q(heartbeat_at__isnull=True) | Q(heartbeat_at__lt=day_ago),
+        state=ImportRun.State.RUNNING,
+        file__isnull=True,
+        started_at__lt=day_ago,
+    )
     stalled.update(
         state=ImportRun.State.FAILED, message=_("Stopped half-way; import the same file again to go on.")
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -43,12 +43,14 @@ from apps.feedback.fileformats import (
 )
 from apps.feedback.incoming import FOLLOW_UP_ROWS, IncomingCustomer, IncomingFeedback
 from apps.feedback.marks import Marks
-from apps.feedback.models import Channel, ImportRun
+from apps.feedback.models import Channel, Feedback, ImportRun
 from apps.feedback.problem_texts import problem_text
 from apps.feedback.selectors.reference import reference
 from apps.feedback.services.intake import Near, Timings, take_in
 
 CHUNK = 2000
+# What a rejects file adds to the columns of the file it came from.
+EXTRA_COLUMNS = ("#row", "#problem", "#import")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # Of each kind of problem this many rows are named; the rejects file has them all.
 EXAMPLES = 20
@@ -65,6 +67,10 @@ class ImportResult:
     rejected: int = 0
     seconds: float = 0.0
     notes: int = 0
+    # Later versions of known reviews; they are among the duplicates.
+    changed: int = 0
+    # Somebody paused the run or another worker has it: the rest waits.
+    stopped: bool = False
     problems: dict[str, dict[str, Any]] = field(default_factory=dict)
     encoding: str = ""
     mapping: str = ""
@@ -97,17 +103,25 @@ class RejectsFile:
     """The rows to fix and give again: the file's own columns, then the row number and what is wrong.
 
     Written as UTF-8 with BOM, so that Excel shows Chinese; cells that a spreadsheet would calculate are neutralised.
+    With `run` every row names the import it was refused by, and extra columns of an earlier round fall away.
     """
 
-    def __init__(self, stream: TextIO, columns: tuple[str, ...]) -> None:
-        self.columns = columns
+    def __init__(self, stream: TextIO, columns: tuple[str, ...], run: int | None = None) -> None:
+        self.columns = columns if run is None else own_columns(columns)
+        self.run = [] if run is None else [run]
         self.writer = csv.writer(stream)
-        self.writer.writerow([*map(neutral, columns), "#row", "#problem"])
+        extra = EXTRA_COLUMNS[: 2 + len(self.run)]
+        self.writer.writerow([*map(neutral, self.columns), *extra])
 
     def write(self, rejected: Rejected) -> None:
         """Add one row."""
         cells = [neutral(rejected.values.get(column, "")) for column in self.columns]
-        self.writer.writerow([*cells, rejected.row, neutral(rejected.message)])
+        self.writer.writerow([*cells, rejected.row, neutral(rejected.message), *self.run])
+
+
+def own_columns(columns: Iterable[str]) -> tuple[str, ...]:
+    """The columns a platform wrote, without those a rejects file added."""
+    return tuple(column for column in columns if column not in EXTRA_COLUMNS)
 
 
 def neutral(cell: str) -> str:
@@ -120,8 +134,10 @@ def unneutral(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA_STARTS else cell
 
 
-def choose_mapping(source: RowSource, *, channel: str, wanted: str = "") -> Mapping:
+def choose_mapping(source: RowSource, *, channel: str, wanted: str | Mapping = "") -> Mapping:
     """The columns of a file: as told (`field=column,…` or a preset's name), else guessed. Raises MappingError."""
+    if isinstance(wanted, Mapping):
+        return wanted.bind(source.columns)
     if wanted and "=" in wanted:
         return parse_mapping(wanted).bind(source.columns)
     if wanted:
@@ -153,9 +169,12 @@ def _sample(source: RowSource, rows: int = 50) -> list[dict[str, str]]:
 
 
 def incoming_from(
-    row: int, cells: dict[str, str], mapping: Mapping, *, channel: str, zone: str
+    row: int, cells: dict[str, str], mapping: Mapping, *, channel: str, zone: str, store: str = ""
 ) -> list[IncomingFeedback]:
-    """The feedback of one row: one, or two when the row carries a follow-up 追评. Raises ParseError."""
+    """The feedback of one row: one, or two when the row carries a follow-up 追评. Raises ParseError.
+
+    `store` is whose the row is when it names none.
+    """
     picked = {name: unneutral(cell) for name, cell in mapping.pick(cells).items()}
 
     def value(name: str) -> str:
@@ -173,14 +192,17 @@ def incoming_from(
             phone=phone,
             email=picked.get("customer_email", "").strip(),
         )
-    rating = parse_rating(picked.get("rating"), mapping.values.get("rating"))
+    stars = mapping.values.get("rating")
+    if stars is not None and not mapping.strict and picked.get("rating", "").strip() not in stars:
+        stars = None
+    rating = parse_rating(picked.get("rating"), stars)
     item = IncomingFeedback(
         channel=value("channel").strip() or channel,
         text=value("text"),
         external_id=_identifier(picked.get("external_id")),
         rating=rating,
         posted_at=parse_datetime(picked.get("posted_at"), zone),
-        store=value("store").strip(),
+        store=value("store").strip() or store,
         product_sku=_identifier(picked.get("product_sku")),
         order_no=parse_order_no(picked.get("order_no")) or "",
         customer=customer,
@@ -223,20 +245,26 @@ def import_file(
     channel: str,
     now: Callable[[], datetime] = timezone.now,
     by: User | None = None,
-    mapping: str = "",
+    mapping: str | Mapping = "",
     encoding: str | None = None,
+    store: str = "",
     historical: bool = False,
     as_new: bool = False,
     dry_run: bool = False,
     rejects: TextIO | None = None,
-    progress: Callable[[float, ImportResult], None] | None = None,
+    progress: Callable[[float, ImportResult], bool | None] | None = None,
     timings: Timings | None = None,
     name: str | None = None,
+    run: ImportRun | None = None,
 ) -> ImportResult:
     """Import one file. Raises FileRefused or MappingError before anything is written, InvalidInput for the channel.
 
     Rows posted long ago are stored as historical unless `as_new` (decision 3). Bad rows are counted, named and
-    written to `rejects`; the rest goes in. `progress(share, result)` is called after each chunk.
+    written to `rejects`; the rest goes in. `progress(share, result)` is called after each chunk; if it answers False
+    the import stops there and can go on later.
+
+    `run` is a run that a worker has claimed: the import goes on only as long as the run is running and carries the
+    worker's name. Without it the run is found by the file's SHA-256 and the channel, and taken over.
     """
     timings = timings if timings is not None else Timings()
     started = timezone.now()
@@ -252,9 +280,10 @@ def import_file(
         bound = choose_mapping(source, channel=channel, wanted=mapping)
         result.encoding, result.mapping = source.encoding or source.format, str(bound)
         # A dry run needs to know which rows of this file are in already.
-        if dry_run:
+        claimed = run is not None
+        if run is None and dry_run:
             run = _run_of(path, channel)
-        else:
+        elif run is None:
             run = _run_for(
                 path,
                 channel=channel,
@@ -264,13 +293,17 @@ def import_file(
                 by=by,
                 now=now(),
             )
-            result.run_id = run.pk
-        out = RejectsFile(rejects, source.columns) if rejects is not None else None
+        assert run is not None
+        result.run_id = run.pk
+        tally = Tally(run)
+        out = (
+            RejectsFile(rejects, source.columns, run.pk if claimed else None) if rejects is not None else None
+        )
         near = Near()
         seen = Marks()
         zone = settings.TIME_ZONE
         for chunk, refused in _chunks(
-            source, bound, channel=channel, zone=zone, result=result, timings=timings
+            source, bound, channel=channel, zone=zone, store=store, result=result, timings=timings
         ):
             outcomes = []
             if chunk:
@@ -298,17 +331,23 @@ def import_file(
                     refused.append(Rejected(row, cells, outcome.code, outcome.field, outcome.message))
                 else:
                     result.duplicates += 1
+                    result.changed += outcome.state == "changed"
             for rejected in sorted(refused, key=lambda r: r.row):
                 _note(result, rejected, out)
             result.read = result.created + result.duplicates + result.rejected
             result.seconds = (timezone.now() - started).total_seconds()
-            if not dry_run:
-                _save(run, result)
-            if progress is not None:
-                progress(source.progress, result)
+            if not dry_run and not tally.save(result, share=source.progress, now=now()):
+                result.stopped = True
+            if progress is not None and progress(source.progress, result) is False:
+                result.stopped = True
             timings.lap("report")
-        if not dry_run:
-            _save(run, result, done=True, now=now())
+            if result.stopped:
+                break
+        if not dry_run and not claimed:
+            tally.save(result, share=1, now=now())
+            ImportRun.objects.filter(pk=run.pk, state=ImportRun.State.RUNNING, worker="").update(
+                state=ImportRun.State.DONE, finished_at=now()
+            )
     return result
 
 
@@ -328,7 +367,14 @@ Chunk = list[tuple[int, dict[str, str], IncomingFeedback]]
 
 
 def _chunks(
-    source: RowSource, mapping: Mapping, *, channel: str, zone: str, result: ImportResult, timings: Timings
+    source: RowSource,
+    mapping: Mapping,
+    *,
+    channel: str,
+    zone: str,
+    store: str,
+    result: ImportResult,
+    timings: Timings,
 ) -> Iterator[tuple[Chunk, list[Rejected]]]:
     """Rows as plain values, in chunks, each with what was refused on the way."""
     chunk: Chunk = []
@@ -357,7 +403,7 @@ def _chunks(
             note = lossy.pop(row, None)
             if note is not None and note.field in mapping.columns.values():
                 raise ParseError(note.code, **note.params)
-            for incoming in incoming_from(row, cells, mapping, channel=channel, zone=zone):
+            for incoming in incoming_from(row, cells, mapping, channel=channel, zone=zone, store=store):
                 chunk.append((incoming.row or row, cells, incoming))
         except ParseError as error:
             refused.append(Rejected(row, cells, str(error.code), "", problem_text(error.code, error.params)))
@@ -371,13 +417,22 @@ def _chunks(
         yield chunk, refused
 
 
+def run_of(sha256: str, channel_id: int) -> ImportRun | None:
+    """The run of this file and channel; one that was undone is no longer it."""
+    return (
+        ImportRun.objects.filter(sha256=sha256, channel_id=channel_id)
+        .exclude(state=ImportRun.State.UNDONE)
+        .first()
+    )
+
+
 def _run_of(path: str | Path, channel: str) -> ImportRun:
     """What is known of this file, or a run that is not stored: for looking only."""
-    found = ImportRun.objects.filter(sha256=_digest(path), channel__code=channel).first()
-    return found or ImportRun()
+    return run_of(digest_of(path), reference().channels[channel].pk) or ImportRun()
 
 
-def _digest(path: str | Path) -> str:
+def digest_of(path: str | Path) -> str:
+    """SHA-256 of a file, read in pieces."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -395,7 +450,11 @@ def _run_for(
     by: User | None,
     now: datetime,
 ) -> ImportRun:
-    digest = _digest(path)
+    """The run of this file, made if need be, and taken over from whoever has it.
+
+    Raises InvalidInput while the run is being undone.
+    """
+    digest = digest_of(path)
     row = Channel.objects.get(code=channel)
     values = {
         "file_name": name[:200],
@@ -405,26 +464,59 @@ def _run_for(
         "started_at": now,
         "by": by,
     }
+    not_undone = ImportRun.objects.exclude(state=ImportRun.State.UNDONE)
     try:
-        run, _created = ImportRun.objects.get_or_create(sha256=digest, channel=row, defaults=values)
+        run, _created = not_undone.get_or_create(sha256=digest, channel=row, defaults=values)
     except IntegrityError:
-        run = ImportRun.objects.get(sha256=digest, channel=row)
-    ImportRun.objects.filter(pk=run.pk).update(state=ImportRun.State.RUNNING, message="")
+        run = not_undone.get(sha256=digest, channel=row)
+    taken = ImportRun.objects.filter(pk=run.pk).exclude(state=ImportRun.State.UNDOING)
+    if not taken.update(
+        state=ImportRun.State.RUNNING, worker="", message="", heartbeat_at=now, updated_at=now
+    ):
+        raise InvalidInput(
+            _("This import is just being undone. Wait until that is done, then import again."), code="undoing"
+        )
+    run.state, run.worker = ImportRun.State.RUNNING, ""
     return run
 
 
-def _save(run: ImportRun, result: ImportResult, *, done: bool = False, now: datetime | None = None) -> None:
-    values: dict[str, Any] = {
-        "read": result.read,
-        # A run that goes on after a stop counts what is there, not only what this process added.
-        "created": max(result.created, run.created),
-        "duplicates": result.duplicates,
-        "near_duplicates": max(result.near_duplicates, run.near_duplicates),
-        "rejected": result.rejected,
-    }
-    if done:
-        values |= {"state": ImportRun.State.DONE, "finished_at": now}
-    ImportRun.objects.filter(pk=run.pk).update(**values)
+class Tally:
+    """The counts of a run across its attempts.
+
+    A run that goes on after a stop meets its own rows again. They are no duplicates: they are what it created before.
+    """
+
+    def __init__(self, run: ImportRun) -> None:
+        self.run = run
+        self.created = self.near = self.changed = 0
+        if run.pk is not None:
+            # The unique key on (run, row) answers this from the index.
+            rows = Feedback.objects.filter(import_run=run, source_row__lt=FOLLOW_UP_ROWS)
+            self.created = rows.order_by().count()
+            if self.created:
+                self.near = rows.filter(similar_to__isnull=False).order_by().count()
+                self.changed = run.changed
+
+    def save(self, result: ImportResult, *, share: float, now: datetime) -> bool:
+        """Write counts and sign of life; False when the run is no longer this worker's to go on with."""
+        created = self.created + result.created
+        read = max(result.read, created)
+        run = self.run
+        return bool(
+            ImportRun.objects.filter(pk=run.pk, worker=run.worker, state=ImportRun.State.RUNNING).update(
+                read=read,
+                created=created,
+                duplicates=max(0, read - created - result.rejected),
+                changed=self.changed + result.changed,
+                near_duplicates=self.near + result.near_duplicates,
+                rejected=result.rejected,
+                problems=result.problems,
+                seconds=run.seconds + result.seconds,
+                share=min(1.0, share),
+                heartbeat_at=now,
+                updated_at=now,
+            )
+        )
 
 
 def grouped(result: ImportResult) -> Counter[str]:

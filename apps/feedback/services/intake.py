@@ -39,7 +39,15 @@ from apps.feedback.incoming import (
     clean_values,
 )
 from apps.feedback.marks import Marks
-from apps.feedback.models import Category, Channel, Entry, Feedback, FeedbackSearch, ImportRun
+from apps.feedback.models import (
+    Category,
+    Channel,
+    Entry,
+    Feedback,
+    FeedbackSearch,
+    ImportedCustomer,
+    ImportRun,
+)
 from apps.feedback.selectors.reference import Reference, reference
 from apps.feedback.services import changes as change_service
 from apps.feedback.services import clocks as clock_service
@@ -151,7 +159,7 @@ def take_in(
     `run` makes rows known by their number in the file. `historical` (or being posted longer ago than
     `historical_after_days`) means stored and searchable, but no clock, no dispatch, no message (decision 3).
     `near` links near duplicates at once; without it a background task does. `dry_run` writes nothing and says what
-    would happen; the set remembers what a run has seen from one list to the next.
+    would happen; the table remembers the text and stars of what a run has seen from one list to the next.
     """
     timings = timings if timings is not None else Timings()
     timings.start()
@@ -198,19 +206,26 @@ def _foretell(
 ) -> None:
     new, later, _twins = _without_known(works, run=run, now=now)
     sample: list[str] | None = None
-    for work, pk in later:
-        work.outcome.feedback_id = pk
-        if work.outcome.state != "unchanged":
+    fresh = {id(work) for work in new}
+    known = {id(work): pk for work, pk in later}
+    for work in sorted([*new, *(work for work, _pk in later)], key=lambda work: work.index):
+        item = work.item
+        work.outcome.feedback_id = known.get(id(work))
+        mark = hash((work.channel.pk, item.external_id)) if item.external_id else None
+        text_mark = hash(item.text)
+        before = seen.get(mark) if mark is not None else None
+        if before is not None:
+            # Met earlier in this file, where the real run would have stored or changed it.
+            same = before[0] == text_mark and item.rating in (None, before[1])
+            work.outcome.state = "unchanged" if same else "changed"
+        elif id(work) in fresh:
+            work.outcome.state = "created"
+        else:
             work.outcome.state = "changed"
-    for work in new:
-        mark = hash((work.channel.pk, work.item.external_id)) if work.item.external_id else None
-        if mark is not None and mark in seen:
-            work.outcome.state = "unchanged"
-            continue
-        work.outcome.state = "created"
         if mark is not None:
-            seen.add(mark)
-        if near is not None and _key_of(work):
+            rating = item.rating if item.rating is not None or before is None else before[1]
+            seen[mark] = (text_mark, rating)
+        if work.outcome.state == "created" and near is not None and _key_of(work):
             if sample is None:
                 sample = [key for other in new if (key := _key_of(other))]
             # No row, no number: the link only counts.
@@ -310,7 +325,7 @@ def _store(
     new, later, twins = _without_known(works, run=run, now=now)
     timings.lap("deduplicate")
     if new:
-        _identify(new, now=now)
+        _identify(new, now=now, run=run)
         timings.lap("identify")
         for work, reading in zip(
             new,
@@ -488,8 +503,8 @@ def _key_of(work: Work) -> str:
     return work.key
 
 
-def _identify(works: list[Work], *, now: datetime) -> None:
-    """Find products, orders, first reviews and customers; make customers that are new. At most nine queries; where
+def _identify(works: list[Work], *, now: datetime, run: ImportRun | None) -> None:
+    """Find products, orders, first reviews and customers; make customers that are new. At most ten queries; where
     somebody was merged one more for each step of the longest chain, for orders and for customers.
     """
     skus = {work.item.product_sku for work in works if work.item.product_sku}
@@ -520,10 +535,10 @@ def _identify(works: list[Work], *, now: datetime) -> None:
             work.store_id = work.store_id or work.order.store_id
             work.product = work.product or single.get(work.order.pk)
             work.customer = buyers.get(work.order.customer_id or 0, work.order.customer)
-    _find_customers([work for work in works if work.item.customer is not None], now=now)
+    _find_customers([work for work in works if work.item.customer is not None], now=now, run=run)
 
 
-def _find_customers(works: list[Work], *, now: datetime) -> None:
+def _find_customers(works: list[Work], *, now: datetime, run: ImportRun | None) -> None:
     """By the channel's own id first, then by phone or e-mail; who has neither stays nobody (peers 3.19).
 
     Somebody merged is found as the record they live on in. A phone or address of a merged record counts only where
@@ -612,6 +627,10 @@ def _find_customers(works: list[Work], *, now: datetime) -> None:
     for identity in identities:
         identity.customer_id = identity.customer.pk
     CustomerIdentity.objects.bulk_create(identities, batch_size=500)
+    if run is not None:
+        ImportedCustomer.objects.bulk_create(
+            [ImportedCustomer(run=run, customer_id=customer.pk) for customer in fresh], batch_size=500
+        )
 
 
 def _usable(value: str, key: Callable[[str], str]) -> str:

@@ -75,7 +75,10 @@ def claim(*, feedback: Feedback, by: User, now: datetime, via: str = "admin") ->
             else {"claimed_at__isnull": True, "assignee_id__isnull": True},
         )
     except StaleState as error:
-        winner = Feedback.objects.select_related("assignee").get(pk=feedback.pk).assignee
+        present = Feedback.objects.select_related("assignee").filter(pk=feedback.pk).first()
+        if present is None:
+            raise StaleState(_("This feedback is gone: its import was undone.")) from error
+        winner = present.assignee
         if winner is None:
             raise
         raise StaleState(_("%(person)s has claimed this already.") % {"person": winner}) from error
@@ -564,6 +567,9 @@ def add_note(*, feedback: Feedback, text: str, by: User | None, now: datetime, v
     if len(text.strip()) < 2:
         raise InvalidInput(_("The note is empty."), field="text")
     check(FEEDBACK, feedback, "note", by=by, reason="")
+    # Its import may just be undone: then there is nothing left to write on.
+    if not Feedback.objects.select_for_update().filter(pk=feedback.pk).exists():
+        raise StaleState(_("This feedback is gone: its import was undone."))
     return Entry.objects.create(
         feedback=feedback, kind=EntryKind.NOTE, text=text.strip(), at=now, **_author(by, via)
     )
@@ -585,7 +591,10 @@ def correct(
         raise InvalidInput(
             _("These cannot be corrected: %(fields)s") % {"fields": ", ".join(sorted(unknown))}
         )
-    feedback = Feedback.objects.select_for_update().get(pk=feedback.pk)
+    locked = Feedback.objects.select_for_update().filter(pk=feedback.pk).first()
+    if locked is None:
+        raise StaleState(_("This feedback is gone: its import was undone."))
+    feedback = locked
     for name in ("kind", "tier", "sentiment", "emotion"):
         if name in values and values[name] not in dict(Feedback._meta.get_field(name).flatchoices):
             raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": values[name]}, field=name)
