@@ -30,6 +30,8 @@ VERBS = {
     "merge": _("Merged"),
     "unmerge": _("Merge undone"),
     "read_whole": _("Read whole"),
+    "renew_code": _("New address"),
+    "export": _("Exported"),
 }
 # By which door a move came.
 DOORS = {
@@ -39,6 +41,7 @@ DOORS = {
     "dispatch": _("dispatch"),
     "intake": _("intake"),
     "demo": _("demo data"),
+    "public": _("public page"),
 }
 
 

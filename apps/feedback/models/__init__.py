@@ -4,6 +4,7 @@ from apps.feedback.models.clocks import SlaClock, SlaEvent, SlaPause
 from apps.feedback.models.conversation import Entry, FeedbackFile
 from apps.feedback.models.feedback import Feedback, FeedbackChange, FeedbackSearch
 from apps.feedback.models.intake import Correction, ImportRun, WebhookNonce, WebhookSecret
+from apps.feedback.models.public import PublicEntry, PublicReceipt
 from apps.feedback.models.reference import (
     Category,
     Channel,
@@ -13,6 +14,17 @@ from apps.feedback.models.reference import (
     WordList,
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
+from apps.feedback.models.visits import (
+    MysteryVisit,
+    Symposium,
+    SymposiumFile,
+    SymposiumFinding,
+    SymposiumInvitation,
+    VisitCriterion,
+    VisitFile,
+    VisitFinding,
+    VisitScore,
+)
 
 __all__ = (
     "Category",
@@ -26,12 +38,23 @@ __all__ = (
     "FeedbackFile",
     "FeedbackSearch",
     "ImportRun",
+    "MysteryVisit",
+    "PublicEntry",
+    "PublicReceipt",
     "SlaClock",
     "SlaEvent",
     "SlaPause",
     "SlaPolicy",
     "SlaTarget",
+    "Symposium",
+    "SymposiumFile",
+    "SymposiumFinding",
+    "SymposiumInvitation",
     "TierPolicy",
+    "VisitCriterion",
+    "VisitFile",
+    "VisitFinding",
+    "VisitScore",
     "WebhookNonce",
     "WebhookSecret",
     "WordList",
