@@ -45,11 +45,42 @@ def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[Timelin
         )
 
 
+def symposium_events(customer_id: int, user: Any, limit: int) -> Iterable[TimelineEvent]:
+    """Symposiums a customer was invited to, and whether they came (R25, R73). One query."""
+    from django.urls import reverse
+
+    from apps.feedback.models import Symposium, SymposiumInvitation
+
+    if not user.has_perm("feedback.view_symposium"):
+        return
+    visible = Symposium.objects.visible_to(user)
+    rows = (
+        SymposiumInvitation.objects.filter(customer_id=customer_id, symposium__in=visible)
+        .exclude(status="chosen")
+        .select_related("symposium")
+        .order_by("-symposium__held_at", "-id")
+    )
+    for row in rows[:limit]:
+        came = row.status in ("attended", "absent")
+        yield TimelineEvent(
+            # A symposium to come would stand above everything that has happened: it stands at its last change.
+            at=row.symposium.held_at if came else row.updated_at,
+            kind="symposium",
+            title=str(_("Symposium")) + f" · {row.symposium.topic}",
+            text=str(row.get_status_display()),
+            url=reverse("admin:feedback_symposium_change", args=[row.symposium_id]),
+            icon="forum",
+        )
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.feedback.selectors import home
 
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
+    for relation in ("symposiuminvitation", "symposiumfinding"):
+        movers.register(f"feedback.{relation}.customer", Mover(f"feedback.{relation}", "customer"))
+    timeline.register("symposiums", TimelineSource(_("Symposiums"), symposium_events), order=40)
     timeline.register("feedback", TimelineSource(_("Feedback"), timeline_events), order=10)
     for order, code, card in (
         (

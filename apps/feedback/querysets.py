@@ -74,7 +74,9 @@ class VisitQuerySet(models.QuerySet[Any, Any]):
         if scope.everything:
             return self
         return self.filter(
-            Q(visitor_id=user.pk) | Q(created_by_id=user.pk) | Q(store_id__in=scope.stores) & ~Q(status="draft")
+            Q(visitor_id=user.pk)
+            | Q(created_by_id=user.pk)
+            | Q(store_id__in=scope.stores) & ~Q(status="draft")
         )
 
 

@@ -228,6 +228,8 @@ INVITATION = TransitionTable(
             CHANGE_SYMPOSIUM,
             main=True,
         ),
-        Move("miss", _("Did not come"), states("invited", "accepted", "attended"), "absent", CHANGE_SYMPOSIUM),
+        Move(
+            "miss", _("Did not come"), states("invited", "accepted", "attended"), "absent", CHANGE_SYMPOSIUM
+        ),
     ),
 )

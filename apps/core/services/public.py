@@ -154,9 +154,9 @@ def settle(nonce: Nonce, claim: Claim, *, result: int) -> None:
 
 def release(nonce: Nonce, claim: Claim, *, limits: Sequence[Limit] = (), now: datetime) -> None:
     """Give the form back after a refusal: nothing was done, so it may be sent again and was not counted."""
-    if PublicNonce.objects.filter(
-        pk=nonce.digest, claimed_at=claim.claimed_at, result__isnull=True
-    ).delete()[0]:
+    if PublicNonce.objects.filter(pk=nonce.digest, claimed_at=claim.claimed_at, result__isnull=True).delete()[
+        0
+    ]:
         give_back(limits, now=now)
 
 

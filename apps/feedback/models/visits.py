@@ -62,9 +62,7 @@ class MysteryVisit(Stamped):
         _("visitor (from outside)"), max_length=60, blank=True, help_text=_("Agency or name.")
     )
     summary = models.TextField(_("summary"), max_length=4000, blank=True)
-    status = models.CharField(
-        _("state"), max_length=12, choices=VisitState.choices, default=VisitState.DRAFT
-    )
+    status = models.CharField(_("state"), max_length=12, choices=VisitState.choices, default=VisitState.DRAFT)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("entered by"),

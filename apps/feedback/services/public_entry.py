@@ -134,9 +134,7 @@ def receipt_of(nonce: Nonce, feedback_id: int, *, now: datetime) -> Receipt:
     """The answer to a form that was sent before. The secret is derived from the form, so only its holder sees it."""
     receipt = PublicReceipt.objects.select_related("feedback__store").get(pk=feedback_id)
     fresh = now - receipt.created_at <= REPLAY_FOR
-    return Receipt(
-        receipt.feedback, nonce.derive_code("receipt", SECRET_LENGTH) if fresh else "", again=True
-    )
+    return Receipt(receipt.feedback, nonce.derive_code("receipt", SECRET_LENGTH) if fresh else "", again=True)
 
 
 @transaction.atomic
@@ -336,9 +334,7 @@ def renew_code(*, entry: PublicEntry, reason: str, by: User, now: datetime) -> s
         raise ReasonNeeded(_("Say why the old sheets must not work any more."), field="reason")
     code = free_code()
     if not PublicEntry.objects.filter(pk=entry.pk, code=entry.code).update(code=code, updated_at=now):
-        raise StaleState(
-            _("Somebody else has just changed this. Look at it again before you go on.")
-        )
+        raise StaleState(_("Somebody else has just changed this. Look at it again before you go on."))
     entry.code = code
     ActionLog.objects.create(
         model="feedback.publicentry",

@@ -66,7 +66,9 @@ class SayForm(forms.Form):
     photos = PhotosField(
         label=_("Photos"),
         required=False,
-        widget=Photos(attrs={"accept": "image/jpeg,image/png,image/webp,image/heic,.heic,.jpg,.jpeg,.png,.webp"}),
+        widget=Photos(
+            attrs={"accept": "image/jpeg,image/png,image/webp,image/heic,.heic,.jpg,.jpeg,.png,.webp"}
+        ),
     )
     order_no = forms.CharField(
         label=_("Order number"),
@@ -107,7 +109,8 @@ class SayForm(forms.Form):
             self.add_error("phone", _("This is no telephone number we could call."))
         if (phone or data.get("nickname")) and not data.get("agreed"):
             self.add_error(
-                "agreed", _("Please agree, or leave name and telephone empty: we keep them only with consent.")
+                "agreed",
+                _("Please agree, or leave name and telephone empty: we keep them only with consent."),
             )
         return data
 

@@ -69,7 +69,9 @@ def say(request: HttpRequest, code: str) -> HttpResponse:
         return _sent(request, entry, service.receipt_of(nonce, known, now=now))
     form = SayForm(request.POST, request.FILES)
     if nonce is None or nonce.expired:
-        note = _("This page was open for a long time. Everything you wrote is still here: please send it again.")
+        note = _(
+            "This page was open for a long time. Everything you wrote is still here: please send it again."
+        )
         return _say_page(request, entry, form, new_nonce(SAY, now), note=note, status=422)
     if not form.is_valid():
         return _say_page(request, entry, form, text, status=422)
@@ -210,7 +212,9 @@ def add(request: HttpRequest) -> HttpResponse:
     form, text = AddForm(request.POST), request.POST.get("nonce", "")
     nonce = read_nonce(text, ADD, now)
     if nonce is None or nonce.expired:
-        note = _("This page was open for a long time. Everything you wrote is still here: please send it again.")
+        note = _(
+            "This page was open for a long time. Everything you wrote is still here: please send it again."
+        )
         return _case(request, feedback_id, form, new_nonce(ADD, now), note=note, status=422)
     if not form.is_valid():
         return _case(request, feedback_id, form, text, status=422)
