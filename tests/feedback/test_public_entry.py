@@ -137,7 +137,12 @@ def test_anonymous_stores_neither_name_nor_telephone_nor_order(entry: PublicEntr
         order_no="D20260001",
     )
     feedback = Feedback.objects.get()
-    assert (feedback.author_name, feedback.order_no, feedback.order, feedback.customer) == ("", "", None, None)
+    assert (feedback.author_name, feedback.order_no, feedback.order, feedback.customer) == (
+        "",
+        "",
+        None,
+        None,
+    )
     assert Customer.objects.count() == 1
     assert PublicReceipt.objects.get().is_anonymous
     assert PublicReceipt.objects.get().notice == ""
@@ -316,7 +321,11 @@ def test_number_and_code_open_the_case(entry: PublicEntry, cast: Cast) -> None:
     number, secret = slip(send(client, entry))
     feedback = case(Feedback.objects.get().pk)
     moves.record_contact(
-        feedback=feedback, how="public_reply", said="已为您补发，单号明天给您", by=cast.lin, now=timezone.now()
+        feedback=feedback,
+        how="public_reply",
+        said="已为您补发，单号明天给您",
+        by=cast.lin,
+        now=timezone.now(),
     )
     moves.record_contact(
         feedback=feedback, how="phone", said="内部：顾客很生气，先安抚", by=cast.lin, now=timezone.now()
@@ -380,7 +389,8 @@ def test_adding_twice_with_one_form_adds_once(entry: PublicEntry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "status"), [("又坏了，还是没解决，要求退款", "in_progress"), ("谢谢，非常满意，服务真好", "resolved")]
+    ("text", "status"),
+    [("又坏了，还是没解决，要求退款", "in_progress"), ("谢谢，非常满意，服务真好", "resolved")],
 )
 def test_a_resolved_case_opens_again_unless_it_is_thanks(
     entry: PublicEntry, cast: Cast, text: str, status: str
@@ -425,9 +435,7 @@ def test_a_ticket_opens_no_other_case_and_ends(entry: PublicEntry) -> None:
     assert not Entry.objects.exists()
 
 
-def test_no_personal_data_in_addresses_or_logs(
-    entry: PublicEntry, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_personal_data_in_addresses_or_logs(entry: PublicEntry, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     client = visitor()
     answer = send(client, entry, phone="13912345678", nickname="王小明", agreed="on")

@@ -98,8 +98,8 @@ class PartInline(TabularInline):
         return obj is not None and owner.has_change_permission(request, obj)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the record."""
-        return obj is not None
+        """As the record, whose page asked already; parts are shown nowhere else."""
+        return True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """As the record."""
