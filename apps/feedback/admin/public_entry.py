@@ -15,7 +15,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.decorators import display
 
 from apps.core.admin.base import ShopModelAdmin, tell_error
@@ -157,7 +157,11 @@ class PublicEntryAdmin(ShopModelAdmin):
         """Open, off, or of a store that is closed."""
         if not obj.store.is_active:
             return badge("closed", _("store closed"))
-        return badge("on", _("open")) if obj.is_on else badge("off", _("off"))
+        return (
+            badge("on", pgettext("public page", "open"))
+            if obj.is_on
+            else badge("off", pgettext("public page", "off"))
+        )
 
     @display(description=gettext_lazy("address"))
     def show_address(self, obj: PublicEntry) -> Any:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
@@ -443,7 +443,7 @@ class MysteryVisitAdmin(RecordAdmin):
         """A colleague or somebody from outside."""
         return str(obj.visitor or obj.visitor_name)
 
-    @display(description=gettext_lazy("points"), ordering="points", label=LABELS)
+    @display(description=pgettext_lazy("mystery visit", "points"), ordering="points", label=LABELS)
     def show_points(self, obj: Any) -> Any:
         """Weighted mean, of 100: green from 85, amber from 70."""
         value = getattr(obj, "points", None)
@@ -519,7 +519,7 @@ class SymposiumAdmin(RecordAdmin):
     change_form_outer_after_template = "admin/feedback/visits/invitations.html"
     fieldsets = (
         (None, {"fields": ("show_status", "topic", "held_at", "place", "stores", "host")}),
-        (gettext_lazy("Minutes"), {"fields": ("minutes", "show_photos", "photos")}),
+        (pgettext_lazy("symposium", "Minutes"), {"fields": ("minutes", "show_photos", "photos")}),
     )
     add_fieldsets = ((None, {"fields": ("topic", "held_at", "place", "stores", "host")}),)
     readonly_fields = ("show_status", "show_photos")
@@ -548,7 +548,7 @@ class SymposiumAdmin(RecordAdmin):
             return self.fieldsets
         return (
             (None, self.fieldsets[0][1]),
-            (gettext_lazy("Minutes"), {"fields": ("minutes", "show_photos")}),
+            (pgettext_lazy("symposium", "Minutes"), {"fields": ("minutes", "show_photos")}),
         )
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -731,7 +731,7 @@ class SymposiumAdmin(RecordAdmin):
             back=reverse("admin:feedback_symposium_change", args=[symposium.pk]),
         )
 
-    @display(description=gettext_lazy("place"))
+    @display(description=pgettext_lazy("symposium", "place"))
     def show_place(self, obj: Symposium) -> Any:
         """Empty means online."""
         return obj.place or _("online")

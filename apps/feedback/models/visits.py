@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from simple_history.models import HistoricalRecords
 
 from apps.core.models import Stamped, StoredFile
@@ -200,9 +201,11 @@ class VisitFile(models.Model):
 class Symposium(Stamped):
     """A talk with invited customers [顾客座谈会]."""
 
-    topic = models.CharField(_("topic"), max_length=120)
+    topic = models.CharField(pgettext_lazy("symposium", "topic"), max_length=120)
     held_at = models.DateTimeField(_("when"))
-    place = models.CharField(_("place"), max_length=200, blank=True, help_text=_("Empty: online."))
+    place = models.CharField(
+        pgettext_lazy("symposium", "place"), max_length=200, blank=True, help_text=_("Empty: online.")
+    )
     stores = models.ManyToManyField(
         Store,
         verbose_name=_("stores"),
@@ -216,7 +219,7 @@ class Symposium(Stamped):
         on_delete=models.PROTECT,
         related_name="symposiums",
     )
-    minutes = models.TextField(_("minutes"), max_length=20000, blank=True)
+    minutes = models.TextField(pgettext_lazy("symposium", "minutes"), max_length=20000, blank=True)
     status = models.CharField(
         _("state"), max_length=12, choices=SymposiumState.choices, default=SymposiumState.PLANNED
     )

@@ -124,7 +124,7 @@ class StatusForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "F0000123"}),
     )
     secret = forms.CharField(
-        label=_("Code"),
+        label=pgettext_lazy("public page", "Code"),
         max_length=20,
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
