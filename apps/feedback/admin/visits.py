@@ -91,6 +91,7 @@ class PartInline(TabularInline):
     """Rows of a record: whoever may change the record may change them, as long as it is open to changes."""
 
     extra = 0
+    hide_title = True
 
     def may(self, request: HttpRequest, obj: Any) -> bool:
         """Asked of the record's own page."""

@@ -19,6 +19,7 @@ from apps.core.exceptions import DomainError, StaleState
 from apps.core.public import Nonce, address_key, new_nonce, new_ticket, read_nonce, read_ticket
 from apps.core.services.public import TooMany, result_of
 from apps.core.web.pages import client_address, public_page
+from apps.feedback.choices import ClockKind
 from apps.feedback.models import PublicEntry
 from apps.feedback.selectors import public_entry as selectors
 from apps.feedback.services import public_entry as service
@@ -65,9 +66,12 @@ def say(request: HttpRequest, code: str) -> HttpResponse:
         return _say_page(request, entry, SayForm(), new_nonce(SAY, now))
     text = request.POST.get("nonce", "")
     nonce = read_nonce(text, SAY, now)
-    if nonce is not None and (known := result_of(nonce)) is not None:
-        return _sent(request, entry, service.receipt_of(nonce, known, now=now))
     form = SayForm(request.POST, request.FILES)
+    if nonce is not None and (nonce.expired or not form.is_valid()):
+        # A form that was taken in before is answered as it was then, whatever is sent with it now.
+        known = result_of(nonce)
+        if known is not None:
+            return _sent(request, entry, service.receipt_of(nonce, known, now=now))
     if nonce is None or nonce.expired:
         note = _(
             "This page was open for a long time. Everything you wrote is still here: please send it again."
@@ -131,14 +135,16 @@ def _say_page(
 
 
 def _sent(request: HttpRequest, entry: PublicEntry, receipt: service.Receipt) -> HttpResponse:
-    answer_by, _answered = selectors.promised_at(receipt.feedback.pk)
+    feedback = receipt.feedback
+    # The first answer is due before anything else, where anything is due.
+    first = feedback.due_kind == ClockKind.FIRST_RESPONSE
     context = {
         "entry": entry,
         "store": entry.store,
-        "number": receipt.feedback.number,
+        "number": feedback.number,
         "secret": receipt.secret,
         "again": receipt.again,
-        "answer_by": answer_by,
+        "answer_by": feedback.due_at if first else None,
     }
     return render(request, "feedback/public/sent.html", context)
 
