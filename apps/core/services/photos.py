@@ -30,7 +30,7 @@ MOST_PIXELS = 120_000_000
 MAX_BYTES = 10 * 1024 * 1024
 
 
-def clean_photo(upload: IO[bytes], *, name: str, size: int, number: int) -> ContentFile:
+def clean_photo(upload: IO[bytes], *, size: int, number: int) -> ContentFile:
     """The photo in `upload` made anew: upright, at most 2560 pixels long, no EXIF, GPS, comment or name of its own.
 
     `number` is its place among the photos, for messages and the new name. Raises InvalidInput (field "photos").

@@ -259,7 +259,7 @@ class PhotoForm(forms.ModelForm):
             )
         try:
             return [
-                clean_photo(upload, name=upload.name or "", size=upload.size, number=number)
+                clean_photo(upload, size=upload.size, number=number)
                 for number, upload in enumerate(uploads, start=1)
             ]
         except InvalidInput as error:

@@ -111,8 +111,8 @@ def points(scores: list[Any]) -> Decimal | None:
     weights = sum(score.weight for score in given)
     if not weights:
         return None
-    total = sum(score.score * score.weight for score in given)
-    return (Decimal(total) * 10 / weights).quantize(Decimal("0.1"))
+    total = Decimal(sum(score.score * score.weight for score in given))
+    return round(total * 10 / Decimal(weights), 1)
 
 
 class VisitScore(models.Model):

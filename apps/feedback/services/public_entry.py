@@ -120,7 +120,7 @@ def submit(*, entry: PublicEntry, said: Said, nonce: Nonce, sender: str, now: da
         return receipt_of(nonce, claim.result, now=now)
     try:
         photos = [
-            clean_photo(upload, name=upload.name or "", size=upload.size, number=number)
+            clean_photo(upload, size=upload.size, number=number)
             for number, upload in enumerate(said.photos, start=1)
         ]
         feedback, secret = _take(entry, said, photos, nonce, claim, now=now)
