@@ -29,6 +29,8 @@ from common import ROOT, use_database
 LIMIT = 60.0
 CONNECTIONS = 8
 WORKERS = 2
+# As `serve` starts it.
+THREADS = 4
 MOST_POSTS = 5000
 
 
@@ -139,7 +141,7 @@ def start(port: int, folder: str) -> subprocess.Popen[bytes]:
     """Gunicorn as it runs in production."""
     command = [
         sys.executable, "-m", "gunicorn", "bench_wsgi", "--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS),
-        "--threads", "4", "--preload", "--log-level", "error",
+        "--threads", str(THREADS), "--preload", "--log-level", "error",
     ]  # fmt: skip
     path = os.pathsep.join((folder, str(ROOT)))
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path})
