@@ -25,7 +25,17 @@ VIEW_RULES = [
     "feedback.view_dispatchrule",
     "feedback.view_tierpolicy",
     "feedback.view_wordlist",
+    "feedback.view_visitcriterion",
 ]
+VIEW_VISITS = ["feedback.view_mysteryvisit", "feedback.view_symposium"]
+ENTER_VISITS = [
+    *VIEW_VISITS,
+    "feedback.add_mysteryvisit",
+    "feedback.change_mysteryvisit",
+    "feedback.add_symposium",
+    "feedback.change_symposium",
+]
+RECORD_VISITS = ["feedback.record_mysteryvisit", "feedback.record_symposium"]
 NOTICES = ["core.view_staffnotice"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
 WORK_FEEDBACK = [
@@ -49,10 +59,17 @@ OPS = [
     "customers.view_customermerge",
     "feedback.view_channel",
     "feedback.view_category",
+    "feedback.view_publicentry",
+    *ENTER_VISITS,
 ]
 LEAD = [
     *OPS,
     *VIEW_RULES,
+    *RECORD_VISITS,
+    "feedback.add_publicentry",
+    "feedback.change_publicentry",
+    "feedback.add_visitcriterion",
+    "feedback.change_visitcriterion",
     "feedback.assign_feedback",
     "feedback.undo_importrun",
     "customers.unmask_customer",
@@ -110,6 +127,10 @@ CARE = [
     "customers.add_contacthold",
     "customers.change_contacthold",
     "customers.unmask_customer",
+    *VIEW_VISITS,
+    "feedback.add_symposium",
+    "feedback.change_symposium",
+    "feedback.record_symposium",
 ]
 ROLES: dict[str, list[str]] = {
     "ops": OPS,
@@ -125,7 +146,13 @@ ROLES: dict[str, list[str]] = {
         "core.view_integration",
     ],
     "dept": [*WORK_FEEDBACK, *VIEW_SHOP],
-    "store": [*WORK_FEEDBACK, *VIEW_SHOP, "shop.change_stocklevel"],
+    "store": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        *VIEW_VISITS,
+        "shop.change_stocklevel",
+        "feedback.view_publicentry",
+    ],
     "analyst": [
         *READ_FEEDBACK,
         *VIEW_SHOP,
@@ -134,6 +161,7 @@ ROLES: dict[str, list[str]] = {
         "customers.view_customer",
         "customers.view_order",
         "feedback.view_importrun",
+        *VIEW_VISITS,
     ],
     "integration": [],
     "auditor": [

@@ -236,6 +236,28 @@ LOGGING = {
     },
 }
 
+# ── Public pages ───────────────────────────────────────────────────────────────────────────────────────────────
+# How many proxies stand in front and add to X-Forwarded-For; 0 believes the socket alone.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+if not 0 <= TRUSTED_PROXIES <= 9:
+    stop(f"TRUSTED_PROXIES={TRUSTED_PROXIES} must be a number from 0 to 9")
+CSRF_FAILURE_VIEW = "apps.core.web.pages.csrf_failure"
+PUBLIC_ENTRY = {
+    # Feedback within ten minutes: from one network address, for one store.
+    "per_address": env.int("PUBLIC_ENTRY_PER_ADDRESS", default=6),
+    "per_store": env.int("PUBLIC_ENTRY_PER_STORE", default=300),
+    "seconds": 600,
+    # Nobody reads and fills a form in less; who does is asked to press once more, not refused.
+    "least_seconds": 2,
+    "photos": 6,
+    # What a customer may still add to after a case ended.
+    "add_within_days": 30,
+    # Name and telephone left on a public page are taken away this long after the case ended.
+    "keep_contact_days": 365,
+}
+if min(PUBLIC_ENTRY["per_address"], PUBLIC_ENTRY["per_store"]) < 1:
+    stop("PUBLIC_ENTRY_PER_ADDRESS and PUBLIC_ENTRY_PER_STORE must be at least 1")
+
 # Historical rows are posted longer ago than this many days (docs/decisions/0002-readings.md, decision 3).
 FEEDBACK_HISTORICAL_AFTER_DAYS = 30
 

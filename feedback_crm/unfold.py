@@ -44,6 +44,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:feedback_importrun_changelist",
                     "feedback.view_importrun",
                 ),
+                item(
+                    _("Mystery visits"),
+                    "theater_comedy",
+                    "admin:feedback_mysteryvisit_changelist",
+                    "feedback.view_mysteryvisit",
+                ),
+                item(
+                    _("Symposiums"),
+                    "forum",
+                    "admin:feedback_symposium_changelist",
+                    "feedback.view_symposium",
+                ),
                 item(_("Work items"), "task_alt", "admin:shop_workitem_changelist", "shop.view_workitem"),
                 item(
                     _("Notices"),
@@ -110,6 +122,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "collapsible": True,
             "items": [
                 item(_("Channels"), "hub", "admin:feedback_channel_changelist", "feedback.view_channel"),
+                item(
+                    _("Public pages"),
+                    "qr_code_2",
+                    "admin:feedback_publicentry_changelist",
+                    "feedback.view_publicentry",
+                ),
+                item(
+                    _("Visit criteria"),
+                    "checklist",
+                    "admin:feedback_visitcriterion_changelist",
+                    "feedback.view_visitcriterion",
+                ),
                 item(
                     _("Categories"),
                     "category",

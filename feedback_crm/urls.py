@@ -27,5 +27,6 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("api/v1/", include("feedback_crm.api")),
+    path("f/", include("apps.feedback.web.urls")),
     path("admin/", admin.site.urls),
 ]

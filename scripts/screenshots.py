@@ -22,6 +22,8 @@ OUT = Path(__file__).resolve().parent.parent / "docs" / "images"
 LARGEST = 250_000
 SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 QUEUE = "/admin/feedback/feedback/"
+# Pictures of the first record behind a list, with what follows its address in place of "change".
+FIRST_OF = {"public-sheet": "sheet", "visit": "change", "symposium": "change"}
 
 
 def main() -> int:
@@ -51,6 +53,14 @@ def main() -> int:
         for name, screen, user, path in pictures(given.user, given.lead or given.user):
             with logged_in(browser, base, user, given.password, screen) as page:
                 page.goto(base + path)
+                if name in FIRST_OF:
+                    link = page.locator("#result_list tbody th a, #result_list tbody td a").first
+                    if not link.count():
+                        print(f"{name}: nothing there to photograph")
+                        continue
+                    page.goto(base + str(link.get_attribute("href")).replace("change", FIRST_OF[name]))
+                if name == "public-phone" and page.locator(".stores a").count():
+                    page.locator(".stores a").first.click()
                 if path == QUEUE and name.startswith("case"):
                     page.locator(".fc-row:not(.is-overdue) .fc-snippet").first.click()
                 page.wait_for_load_state("networkidle")
@@ -115,6 +125,10 @@ def pictures(user: str, lead: str) -> Iterator[tuple[str, str, str, str]]:
     yield "case-phone", "phone", user, QUEUE
     yield "sla", "desktop", user, "/admin/feedback/slapolicy/"
     yield "new", "desktop", user, QUEUE + "add/"
+    yield "public-phone", "phone", user, "/f/"
+    yield "public-sheet", "desktop", lead, "/admin/feedback/publicentry/"
+    yield "visit", "desktop", lead, "/admin/feedback/mysteryvisit/"
+    yield "symposium", "desktop", lead, "/admin/feedback/symposium/"
 
 
 @contextmanager

@@ -72,6 +72,8 @@ VERBS = {
     "read_whole": gettext_lazy("Read whole"),
     "changed": gettext_lazy("Changed"),
     "give": gettext_lazy("File given"),
+    "renew_code": gettext_lazy("New address"),
+    "export": gettext_lazy("Exported"),
     "discard": gettext_lazy("Thrown away"),
     "download_rejects": gettext_lazy("Rejected rows downloaded"),
     "dossier": gettext_lazy("Case file made"),

@@ -85,6 +85,7 @@ class Source(models.TextChoices):
     FILE = "file", _("file import")
     API = "api", _("API")
     HOOK = "hook", _("webhook")
+    PUBLIC = "public", _("public page")
     DEMO = "demo", _("demo data")
 
 
@@ -156,3 +157,34 @@ class ChannelGroup(models.TextChoices):
     AUTHORITY = "authority", _("authorities and consumer bodies")
     RESEARCH = "research", _("research")
     INTERNAL = "internal", _("internal")
+
+
+class FindingSeverity(models.TextChoices):
+    """How bad, or good, what a visitor saw or a customer said is."""
+
+    GOOD = "good", pgettext_lazy("finding", "praise")
+    MINOR = "minor", pgettext_lazy("finding", "minor")
+    MAJOR = "major", pgettext_lazy("finding", "serious")
+    CRITICAL = "critical", pgettext_lazy("finding", "critical")
+
+
+class VisitState(models.TextChoices):
+    DRAFT = "draft", pgettext_lazy("mystery visit", "draft")
+    SUBMITTED = "submitted", pgettext_lazy("mystery visit", "submitted")
+    RECORDED = "recorded", pgettext_lazy("mystery visit", "recorded")
+
+
+class SymposiumState(models.TextChoices):
+    PLANNED = "planned", pgettext_lazy("symposium", "planned")
+    HELD = "held", pgettext_lazy("symposium", "held")
+    RECORDED = "recorded", pgettext_lazy("symposium", "recorded")
+    CANCELLED = "cancelled", pgettext_lazy("symposium", "cancelled")
+
+
+class InvitationState(models.TextChoices):
+    CHOSEN = "chosen", pgettext_lazy("invitation", "chosen")
+    INVITED = "invited", pgettext_lazy("invitation", "invited")
+    ACCEPTED = "accepted", pgettext_lazy("invitation", "accepted")
+    DECLINED = "declined", pgettext_lazy("invitation", "declined")
+    ATTENDED = "attended", pgettext_lazy("invitation", "attended")
+    ABSENT = "absent", pgettext_lazy("invitation", "did not come")

@@ -94,6 +94,34 @@ def link_orders(sender: Any, *, order_ids: list[int], now: datetime, **others: A
     orders.link_orders(order_ids=order_ids, now=now)
 
 
+def symposium_events(customer_id: int, user: Any, limit: int) -> Iterable[TimelineEvent]:
+    """Symposiums a customer was invited to, and whether they came (R25, R73). One query."""
+    from django.urls import reverse
+
+    from apps.feedback.models import Symposium, SymposiumInvitation
+
+    if not user.has_perm("feedback.view_symposium"):
+        return
+    visible = Symposium.objects.visible_to(user)
+    rows = (
+        SymposiumInvitation.objects.filter(customer_id=customer_id, symposium__in=visible)
+        .exclude(status="chosen")
+        .select_related("symposium")
+        .order_by("-symposium__held_at", "-id")
+    )
+    for row in rows[:limit]:
+        came = row.status in ("attended", "absent")
+        yield TimelineEvent(
+            # A symposium to come would stand above everything that has happened: it stands at its last change.
+            at=row.symposium.held_at if came else row.updated_at,
+            kind="symposium",
+            title=str(_("Symposium")) + f" · {row.symposium.topic}",
+            text=str(row.get_status_display()),
+            url=reverse("admin:feedback_symposium_change", args=[row.symposium_id]),
+            icon="forum",
+        )
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.core.admin.files import file_readers
@@ -110,6 +138,9 @@ def connect() -> None:
 
     file_readers.register("feedback", may_open_file)
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
+    for relation in ("symposiuminvitation", "symposiumfinding"):
+        movers.register(f"feedback.{relation}.customer", Mover(f"feedback.{relation}", "customer"))
+    timeline.register("symposiums", TimelineSource(_("Symposiums"), symposium_events), order=40)
     timeline.register("feedback", TimelineSource(_("Feedback"), timeline_events), order=10)
     for order, code, card in (
         (

@@ -44,3 +44,50 @@ class FeedbackQuerySet(models.QuerySet[Any, Any]):
     def strongest_negative_first(self) -> FeedbackQuerySet:
         """By priority (R11, R13)."""
         return self.order_by("-priority", "id")
+
+
+def _scope(user: Any) -> Any:
+    from apps.shop.selectors import scope_of
+
+    return scope_of(user, see_all="feedback.see_all_feedback")
+
+
+class PublicEntryQuerySet(models.QuerySet[Any, Any]):
+    """Public pages of stores."""
+
+    def visible_to(self, user: Any) -> PublicEntryQuerySet:
+        """Those of the stores a person sees."""
+        scope = _scope(user)
+        return self if scope.everything else self.filter(store_id__in=scope.stores)
+
+    def open(self) -> PublicEntryQuerySet:
+        """Switched on, of a store that is still there."""
+        return self.filter(is_on=True, store__is_active=True)
+
+
+class VisitQuerySet(models.QuerySet[Any, Any]):
+    """Mystery visits."""
+
+    def visible_to(self, user: Any) -> VisitQuerySet:
+        """All for those who see every store. A store sees a visit once it is submitted: before, it is a secret."""
+        scope = _scope(user)
+        if scope.everything:
+            return self
+        return self.filter(
+            Q(visitor_id=user.pk)
+            | Q(created_by_id=user.pk)
+            | Q(store_id__in=scope.stores) & ~Q(status="draft")
+        )
+
+
+class SymposiumQuerySet(models.QuerySet[Any, Any]):
+    """Symposiums."""
+
+    def visible_to(self, user: Any) -> SymposiumQuerySet:
+        """The host's own, and those about a store the person sees."""
+        scope = _scope(user)
+        if scope.everything:
+            return self
+        through = self.model.stores.through
+        about = through.objects.filter(symposium_id=models.OuterRef("pk"), store_id__in=scope.stores)
+        return self.filter(Q(host_id=user.pk) | models.Exists(about))

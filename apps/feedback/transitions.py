@@ -229,3 +229,103 @@ IMPORT = TransitionTable(
         ),
     ),
 )
+
+SUBMIT_VISIT = "feedback.change_mysteryvisit"
+RECORD_VISIT = "feedback.record_mysteryvisit"
+VISIT = TransitionTable(
+    name="mystery visit",
+    states=("draft", "submitted", "recorded"),
+    moves=(
+        Move(
+            "submit",
+            _("Submit"),
+            states("draft"),
+            "submitted",
+            SUBMIT_VISIT,
+            main=True,
+            help=_("The checklist is complete. Scores and findings can no longer be changed."),
+        ),
+        Move(
+            "record",
+            _("Record findings"),
+            states("submitted"),
+            "recorded",
+            RECORD_VISIT,
+            main=True,
+            help=_("Every finding becomes a feedback with its own clocks and owner, exactly once."),
+        ),
+        Move(
+            "send_back",
+            _("Send back"),
+            states("submitted"),
+            "draft",
+            RECORD_VISIT,
+            needs_reason=True,
+            help=_("The visitor completes or corrects it."),
+        ),
+    ),
+)
+
+CHANGE_SYMPOSIUM = "feedback.change_symposium"
+SYMPOSIUM = TransitionTable(
+    name="symposium",
+    states=("planned", "held", "recorded", "cancelled"),
+    moves=(
+        Move(
+            "hold",
+            _("It took place"),
+            states("planned"),
+            "held",
+            CHANGE_SYMPOSIUM,
+            main=True,
+            help=_("From now on attendance and findings are completed; nobody else is invited."),
+        ),
+        Move(
+            "record_findings",
+            _("Record findings"),
+            states("held"),
+            "recorded",
+            "feedback.record_symposium",
+            main=True,
+            help=_("Every finding becomes a feedback with its own clocks and owner, exactly once."),
+        ),
+        Move(
+            "plan_again",
+            _("Plan again"),
+            states("held", "cancelled"),
+            "planned",
+            CHANGE_SYMPOSIUM,
+            needs_reason=True,
+        ),
+        Move(
+            "cancel",
+            _("Call off"),
+            states("planned"),
+            "cancelled",
+            CHANGE_SYMPOSIUM,
+            needs_reason=True,
+            danger=True,
+        ),
+    ),
+)
+
+INVITATION = TransitionTable(
+    name="invitation",
+    states=("chosen", "invited", "accepted", "declined", "attended", "absent"),
+    moves=(
+        Move("invite", _("Was invited"), states("chosen"), "invited", CHANGE_SYMPOSIUM, main=True),
+        Move("accept", _("Accepted"), states("invited", "declined"), "accepted", CHANGE_SYMPOSIUM, main=True),
+        Move("decline", _("Declined"), states("invited", "accepted"), "declined", CHANGE_SYMPOSIUM),
+        Move(
+            "attend",
+            _("Came"),
+            states("invited", "accepted", "declined", "absent"),
+            "attended",
+            CHANGE_SYMPOSIUM,
+            main=True,
+        ),
+        Move(
+            "miss", _("Did not come"), states("invited", "accepted", "attended"), "absent", CHANGE_SYMPOSIUM
+        ),
+    ),
+)

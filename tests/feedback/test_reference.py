@@ -139,9 +139,9 @@ def test_schedules_are_made_once_and_name_real_tasks() -> None:
     for task in PeriodicTask.objects.filter(task__startswith="apps."):
         module, name = task.task.rsplit(".", 1)
         assert callable(getattr(import_module(module), name)), task.task
-    PeriodicTask.objects.filter(task__contains="sweep").update(enabled=False)
+    PeriodicTask.objects.filter(task__contains="sweep_sla").update(enabled=False)
     load()
-    assert PeriodicTask.objects.get(task__contains="sweep").enabled is False
+    assert PeriodicTask.objects.get(task__contains="sweep_sla").enabled is False
 
 
 def test_the_lexicon_in_the_database_is_the_shipped_one() -> None:

@@ -29,6 +29,7 @@ DOORS = {
     "intake": _("intake"),
     "demo": _("demo data"),
     "worker": _("background work"),
+    "public": _("public page"),
 }
 
 

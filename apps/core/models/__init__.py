@@ -5,6 +5,7 @@ from apps.core.models.base import Stamped
 from apps.core.models.files import StoredFile
 from apps.core.models.integration import IdempotentRequest, Integration, IntegrationToken
 from apps.core.models.notice import StaffNotice
+from apps.core.models.public import PublicCount, PublicNonce
 from apps.core.models.reveal import Reveal
 from apps.core.models.stamp import ReferenceStamp
 from apps.core.models.user import User
@@ -14,6 +15,8 @@ __all__ = (
     "IdempotentRequest",
     "Integration",
     "IntegrationToken",
+    "PublicCount",
+    "PublicNonce",
     "ReferenceStamp",
     "Reveal",
     "StaffNotice",

@@ -31,6 +31,8 @@ SIGNATURES = (
 IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 AUDIO = frozenset({"audio/mpeg", "audio/ogg", "audio/wav", "audio/mp4"})
 MAX_BYTES = 10 * 1024 * 1024
+# Brands of pictures in the container that .m4a shares.
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 
 def detect(head: bytes) -> tuple[str, str]:
@@ -42,6 +44,8 @@ def detect(head: bytes) -> tuple[str, str]:
         return "image/webp", ".webp"
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return "audio/wav", ".wav"
+    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
+        return "image/heic", ".heic"
     if head[4:8] == b"ftyp":
         return "audio/mp4", ".m4a"
     return "", ""

@@ -11,6 +11,7 @@ from apps.feedback.models.intake import (
     WebhookNonce,
     WebhookSecret,
 )
+from apps.feedback.models.public import PublicEntry, PublicReceipt
 from apps.feedback.models.reference import (
     Category,
     Channel,
@@ -21,6 +22,17 @@ from apps.feedback.models.reference import (
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
 from apps.feedback.models.training import TrainedModel
+from apps.feedback.models.visits import (
+    MysteryVisit,
+    Symposium,
+    SymposiumFile,
+    SymposiumFinding,
+    SymposiumInvitation,
+    VisitCriterion,
+    VisitFile,
+    VisitFinding,
+    VisitScore,
+)
 from apps.feedback.models.workplace import Promise, SavedView
 
 __all__ = (
@@ -37,15 +49,26 @@ __all__ = (
     "ImportMapping",
     "ImportRun",
     "ImportedCustomer",
+    "MysteryVisit",
     "Promise",
+    "PublicEntry",
+    "PublicReceipt",
     "SavedView",
     "SlaClock",
     "SlaEvent",
     "SlaPause",
     "SlaPolicy",
     "SlaTarget",
+    "Symposium",
+    "SymposiumFile",
+    "SymposiumFinding",
+    "SymposiumInvitation",
     "TierPolicy",
     "TrainedModel",
+    "VisitCriterion",
+    "VisitFile",
+    "VisitFinding",
+    "VisitScore",
     "WebhookNonce",
     "WebhookSecret",
     "WordList",

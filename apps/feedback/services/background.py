@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 from apps.core.choices import NoticeLevel
 from apps.core.models import ActionLog, IdempotentRequest
 from apps.core.services.notices import notify
+from apps.core.services.public import forget_public
 from apps.feedback import matching
 from apps.feedback.choices import Status
 from apps.feedback.models import Feedback, ImportRun, WebhookNonce
 from apps.feedback.selectors.reference import reference
 from apps.feedback.services.dispatch import Dispatcher, team_of
 from apps.feedback.services.intake import Near
+from apps.feedback.services.public_entry import forget_contacts
 from apps.shop.selectors import missing_holiday_years
 
 # Kept by a worker process between runs: filling the index anew each minute would cost more than the look-ups.
@@ -118,7 +120,9 @@ def dispatch_waiting(*, now: datetime, limit: int = 500) -> int:
 
 
 def forget_old(*, now: datetime) -> int:
-    """Drop kept API answers after a day and seen signatures after their window."""
+    """Drop kept API answers after a day, seen signatures after their window, and what public pages remember."""
+    forget_public(now=now)
+    forget_contacts(now=now)
     gone, _rows = IdempotentRequest.objects.filter(created_at__lt=now - timedelta(days=1)).delete()
     more, _rows = WebhookNonce.objects.filter(at__lt=now - timedelta(hours=1)).delete()
     # Those with a kept file go on by themselves (sweep_imports); those of the command cannot.

@@ -10,7 +10,7 @@ from typing import Any
 
 from apps.core.reference import touch
 from apps.core.services.reference_data import upsert
-from apps.feedback.models import Category, Channel, SlaPolicy, SlaTarget, TierPolicy, WordList
+from apps.feedback.models import Category, Channel, SlaPolicy, SlaTarget, TierPolicy, VisitCriterion, WordList
 from apps.feedback.selectors.reference import STAMP
 from apps.shop.models import Department, WorkCalendar
 from apps.shop.services.reference_data import load_calendars
@@ -35,6 +35,7 @@ def load_feedback_reference() -> dict[str, Counter[str]]:
         "tier policy": _tier_policy(),
         "calendars": load_calendars(_shipped("sla_policies.json")["calendars"]),
         "service levels": _sla(),
+        "visit criteria": _visit_criteria(),
     }
     touch(STAMP)
     return done
@@ -154,4 +155,22 @@ def _sla() -> Counter[str]:
                 },
             )
             done[what] += 1
+    return done
+
+
+def _visit_criteria() -> Counter[str]:
+    done: Counter[str] = Counter()
+    for position, entry in enumerate(_shipped("visit_criteria.json")["criteria"]):
+        _, what = upsert(
+            VisitCriterion,
+            key={"code": entry["code"]},
+            values={
+                "name_zh": entry["name_zh"],
+                "name_en": entry["name_en"],
+                "hint": entry["hint"],
+                "weight": entry["weight"],
+                "position": position,
+            },
+        )
+        done[what] += 1
     return done
