@@ -6,6 +6,8 @@ from collections import Counter
 
 from django.contrib.auth.models import Group, Permission
 
+from apps.core.models import RoleGrant
+
 VIEW_SHOP = [
     "shop.view_store",
     "shop.view_department",
@@ -179,15 +181,23 @@ ROLES: dict[str, list[str]] = {
 
 
 def load_groups() -> Counter[str]:
-    """Make the groups that are missing. `admin` gets every permission there is."""
+    """Make the groups that are missing and give each what this version brings. `admin` gets every permission.
+
+    What loading gave once is remembered: staff may take it away for good.
+    """
     done: Counter[str] = Counter()
     every = {
         f"{app}.{codename}": pk
         for pk, codename, app in Permission.objects.values_list("id", "codename", "content_type__app_label")
     }
+    given = set(RoleGrant.objects.values_list("role", "permission"))
+    fresh: list[RoleGrant] = []
     for name, wanted in {**ROLES, "admin": list(every)}.items():
         group, created = Group.objects.get_or_create(name=name)
-        if created:
-            group.permissions.set([every[permission] for permission in dict.fromkeys(wanted)])
+        new = [permission for permission in dict.fromkeys(wanted) if (name, permission) not in given]
+        if new:
+            group.permissions.add(*(every[permission] for permission in new))
+            fresh += [RoleGrant(role=name, permission=permission) for permission in new]
         done["created" if created else "kept"] += 1
+    RoleGrant.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=500)
     return done

@@ -200,3 +200,17 @@ def test_a_stamp_is_made_on_its_first_touch() -> None:
     assert (ReferenceStamp.objects.get(code="test").version, cached.get(), cached.get()) == (2, 3, 3)
     cached.forget()
     assert cached.get() == 4
+
+
+def test_roles_keep_what_staff_took_away_and_get_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    from feedback_crm import roles
+
+    ops = Group.objects.get(name="ops")
+    taken = Permission.objects.get(codename="import_feedback")
+    new = Permission.objects.get(codename="delete_leave")
+    assert taken in ops.permissions.all() and new not in ops.permissions.all()
+    ops.permissions.remove(taken)
+    monkeypatch.setitem(roles.ROLES, "ops", [*roles.ROLES["ops"], "shop.delete_leave"])
+    for _ in range(2):
+        load()
+        assert taken not in ops.permissions.all() and new in ops.permissions.all()

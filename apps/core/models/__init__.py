@@ -7,7 +7,7 @@ from apps.core.models.integration import IdempotentRequest, Integration, Integra
 from apps.core.models.notice import StaffNotice
 from apps.core.models.public import PublicCount, PublicNonce
 from apps.core.models.reveal import Reveal
-from apps.core.models.stamp import ReferenceStamp
+from apps.core.models.stamp import ReferenceStamp, RoleGrant
 from apps.core.models.user import User
 
 __all__ = (
@@ -19,6 +19,7 @@ __all__ = (
     "PublicNonce",
     "ReferenceStamp",
     "Reveal",
+    "RoleGrant",
     "StaffNotice",
     "Stamped",
     "StoredFile",

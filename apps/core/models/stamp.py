@@ -1,4 +1,4 @@
-"""Tells every process that reference data changed."""
+"""What loading reference data remembers."""
 
 from django.db import models
 
@@ -14,3 +14,19 @@ class ReferenceStamp(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.version}"
+
+
+class RoleGrant(models.Model):
+    """A permission that loading once gave to a role. What staff took away since is not given again;
+
+    permissions that come with a newer version are.
+    """
+
+    role = models.CharField(max_length=150)
+    permission = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["role", "permission"], name="core_role_grant_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.permission}"
