@@ -22,8 +22,20 @@ from apps.core.services.reveals import reveal
 from apps.core.services.tokens import issue_token
 from apps.customers.models import Customer, Order, OrderItem
 from apps.customers.services import consent, merging
-from apps.feedback.models import Channel, DispatchRule, Feedback, ImportRun, WebhookSecret
-from apps.feedback.services import moves
+from apps.feedback.models import (
+    Channel,
+    DispatchRule,
+    Feedback,
+    ImportRun,
+    MysteryVisit,
+    PublicEntry,
+    Symposium,
+    TrainedModel,
+    VisitFinding,
+    WebhookSecret,
+)
+from apps.feedback.services import moves, promises, views, visits
+from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
@@ -35,6 +47,7 @@ KEPT = frozenset(
     ID IP API App App's CSV XLSX Excel JSON HTTP URL UTF UUID SKU SLA VIP NPS GB HMAC SHA Webhook PIN
     Token KEY Key Authorization Idempotency ASCII English en zh hans esc Control Command Mac Ctrl
     Mon Tue Wed Thu Fri Sat Sun Asia Shanghai com example pbkdf sha Celery celery Axes feedback crm
+    JPEG PNG WebP HEIC
     customer shop text data content days from to percent tell owner lead minutes after
     """.split()
 )
@@ -46,7 +59,7 @@ STORED = (
     re.compile(r"^.*Access (?:Log|Attempt) .*$|\(m/h/dM/MY/d\)"),
 )
 # Data that looks like words: JSON, scopes, addresses, the beginning of a key, a masked password.
-DATA = re.compile(r'^"\w+": |^[a-z]+:[a-z_]+( – |$)|^/[\w/]+$|^fc_[\w-]+…$|\*{6}')
+DATA = re.compile(r'^"\w+": |^[a-z]+:[a-z_]+( – |$)|^/[\w/]+$|^fc_[\w-]+…$|\*{6}|^(https?://)?localhost:\d+/')
 WORD = re.compile(r"[A-Za-z][A-Za-z']+")
 ZONES = {zone.replace("_", " ") for zone in available_timezones()}
 
@@ -157,8 +170,37 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     DispatchRule.objects.create(team=cast.team)
     WebhookSecret.objects.create(channel=Channel.objects.first(), secret="s" * 40, created_at=NOW)
     ImportRun.objects.create(channel=Channel.objects.first(), file_name="评价.csv", started_at=NOW, by=boss)
+    visit = MysteryVisit.objects.create(store=store, visited_at=NOW, visitor=cast.alice)
+    visits.start_checklist(visit=visit)
+    VisitFinding.objects.create(visit=visit, text="试吃台无人看管", severity="major")
+    talk = Symposium.objects.create(topic="包装怎么改", held_at=NOW + timedelta(days=7), host=cast.lin)
+    visits.choose(symposium=talk, customer_ids=[lin.pk], by=boss, now=NOW)
+    open_page(store=store, by=boss, now=NOW)
+    promises.make(feedback=case, what="今天补发", due_at=NOW + timedelta(hours=5), by=cast.alice, now=later)
+    views.save_view(name="急件", params={"tier": "S"}, by=boss, now=NOW)
+    TrainedModel.objects.create(
+        version="own-1", weights=b"", examples=80, held_out=20, before=0.8, after=0.9, created_at=NOW
+    )
     client.force_login(boss)
     return client
+
+
+def test_public_pages_speak_chinese(pages: Client) -> None:
+    entry = PublicEntry.objects.get()
+    pages.logout()
+    data, wrong = stored_words(), []
+    for method, address, values in (
+        ("get", "/f/", {}),
+        ("get", entry.path, {}),
+        ("post", entry.path, {"text": ""}),
+        ("get", "/f/NOWHERE/", {}),
+        ("get", "/f/status/", {}),
+        ("post", "/f/status/", {"number": "F0000001", "secret": "XXXXXXXX"}),
+    ):
+        answer = getattr(pages, method)(address, values)
+        assert answer.status_code < 500
+        wrong += [f"{address}: {text}" for text in english(answer.content.decode(), data)]
+    assert not wrong, "\n".join(sorted(set(wrong)))
 
 
 def addresses() -> Iterator[str]:

@@ -40,7 +40,7 @@ class TrainedModelAdmin(ReadOnlyAdmin):
     list_before_template = "admin/feedback/trained_before.html"
     fields = (
         "version",
-        "show_state",
+        "is_active",
         "show_before",
         "show_after",
         "held_out",

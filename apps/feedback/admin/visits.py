@@ -447,9 +447,8 @@ class MysteryVisitAdmin(RecordAdmin):
     @display(description=pgettext_lazy("mystery visit", "points"), ordering="points", label=LABELS)
     def show_points(self, obj: Any) -> Any:
         """Weighted mean, of 100: green from 85, amber from 70."""
-        value = getattr(obj, "points", None)
-        if value is None and obj.pk:
-            value = points(list(obj.scores.all()))
+        # Lists carry the figure, also where it is "none yet"; a page just saved does not.
+        value = obj.points if hasattr(obj, "points") else points(list(obj.scores.all())) if obj.pk else None
         if value is None:
             return badge("grey", _("not scored"))
         value = float(value)
