@@ -66,6 +66,18 @@ def main() -> None:
         "?o=negative",
         "?o=newest",
         "?received=7&sentiment=negative",
+        # Saved views that hardly anything or nothing matches: the list has to be walked to its end.
+        "?kind=suggestion&emotion=anger",
+        "?category=SAFETY&kind=praise",
+        "?sentiment=positive&emotion=anxiety&channel=jd",
+        "?store=SH01&emotion=anger&category=PRICE",
+        "?assignee=linyue&category=REFUND&received=7",
+        "?tab=overdue&kind=praise",
+        "?tab=unassigned&emotion=satisfaction&tier=A",
+        "?tab=all&kind=inquiry&category=STOCK",
+        "?tab=done&tier=S&sentiment=positive",
+        "?o=negative&kind=suggestion&emotion=anger",
+        "?o=due&kind=suggestion&emotion=anger",
         "?q=过敏",
         "?q=物流太慢",
     ):

@@ -182,7 +182,9 @@ def filtered(base: FeedbackQuerySet, ref: Reference, found: list[Chip], now: dat
         store = ref.store(chosen["store"])
         base = base.filter(store_id=store.pk if store else None)
     if "assignee" in chosen:
-        base = base.filter(assignee__username=chosen["assignee"])
+        # By id: through the table of people the planner would walk the whole list.
+        owner = User.objects.filter(username=chosen["assignee"]).values_list("pk", flat=True).first()
+        base = base.filter(assignee_id=owner or 0)
     if "received" in chosen:
         base = base.filter(received_at__gte=now - timedelta(days=int(chosen["received"])))
     return base
@@ -190,7 +192,7 @@ def filtered(base: FeedbackQuerySet, ref: Reference, found: list[Chip], now: dat
 
 def ordered(queryset: FeedbackQuerySet, order: str, tab: str) -> FeedbackQuerySet:
     """Sort; what is done and everything come newest first, since an index serves only that."""
-    if order == "newest" or (tab in ("done", "all") and order in ("urgent", "negative")):
+    if order == "newest" or tab in ("done", "all"):
         return queryset.order_by("-received_at", "-id")
     if order == "due":
         return queryset.filter(due_at__isnull=False).order_by("due_at", "id")
@@ -280,7 +282,7 @@ def neighbour(*, user: User, params: Mapping[str, str], after: int, now: datetim
         _scope(user, params)[0], ref, chips(ref, _people(), params),
         tab=tab, order=order, q=q, user=user, now=now,
     )  # fmt: skip
-    ids = list(rows.values_list("id", flat=True)[: PAGE * MOST_PAGES // 4])
+    ids = list(rows.values_list("id", flat=True)[: PAGE * MOST_PAGES])
     if after in ids:
         place = ids.index(after) + 1
         return ids[place] if place < len(ids) else None
