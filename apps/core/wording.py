@@ -74,6 +74,8 @@ VERBS = {
     "give": gettext_lazy("File given"),
     "renew_code": gettext_lazy("New address"),
     "export": gettext_lazy("Exported"),
+    "use": gettext_lazy("Put into use"),
+    "use_shipped": gettext_lazy("Back to the shipped weights"),
     "discard": gettext_lazy("Thrown away"),
     "download_rejects": gettext_lazy("Rejected rows downloaded"),
     "dossier": gettext_lazy("Case file made"),

@@ -87,6 +87,15 @@ def may_open_file(user: Any, stored: Any) -> bool:
     )
 
 
+def is_import_file(stored: Any) -> bool:
+    """Exports of platforms hold the phones of all their customers: they are read on the import's pages only."""
+    from django.db.models import Q
+
+    from apps.feedback.models import ImportRun
+
+    return ImportRun.objects.filter(Q(file=stored) | Q(rejects_file=stored)).exists()
+
+
 def link_orders(sender: Any, *, order_ids: list[int], now: datetime, **others: Any) -> None:
     """Orders were written: feedback that named them before finds them now."""
     from apps.feedback.services import orders
@@ -124,7 +133,7 @@ def symposium_events(customer_id: int, user: Any, limit: int) -> Iterable[Timeli
 
 def connect() -> None:
     """Register; called once when Django starts."""
-    from apps.core.admin.files import file_readers
+    from apps.core.admin.files import file_readers, kept_apart
     from apps.feedback.selectors import home
 
     panels.register(
@@ -137,6 +146,7 @@ def connect() -> None:
     orders_written.connect(link_orders, dispatch_uid="feedback.link_orders")
 
     file_readers.register("feedback", may_open_file)
+    kept_apart.register("feedback.importrun", is_import_file)
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
     for relation in ("symposiuminvitation", "symposiumfinding"):
         movers.register(f"feedback.{relation}.customer", Mover(f"feedback.{relation}", "customer"))

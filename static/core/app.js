@@ -101,7 +101,9 @@
         data = await answer.json();
       } catch { return true; }
       document.title = data.alarms.length ? `(${data.alarms.length}) ${title}` : title;
-      const known = JSON.parse(memory.get("fc-alarms") || "null");
+      let known = null;
+      try { known = JSON.parse(memory.get("fc-alarms") || "null"); } catch { /* spoilt: begin anew */ }
+      if (!Array.isArray(known)) known = null;
       const fresh = data.alarms.filter((alarm) => known && !known.includes(alarm.id));
       memory.set("fc-alarms", JSON.stringify(data.alarms.map((alarm) => alarm.id)));
       if (fresh.length) {

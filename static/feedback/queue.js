@@ -70,6 +70,15 @@
     return true;
   };
 
+  // Single letters can be switched off, for those who speak to their computer (WCAG 2.1.4).
+  const letters = () => { try { return localStorage.getItem("fc-keys") !== "off"; } catch { return true; } };
+  document.querySelectorAll("[data-keys-switch]").forEach((box) => {
+    box.checked = letters();
+    box.addEventListener("change", () => {
+      try { localStorage.setItem("fc-keys", box.checked ? "on" : "off"); } catch { /* private mode */ }
+    });
+  });
+
   const QUEUE = {
     j: () => go(1),
     k: () => go(-1),
@@ -84,7 +93,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (typing(event.target) || document.querySelector("dialog[open]") || !letters()) return;
     const key = event.key;
     const queue = document.querySelector("[data-queue]");
     let done = true;

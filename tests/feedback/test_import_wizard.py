@@ -149,7 +149,7 @@ def counts(run: ImportRun) -> tuple[int, ...]:
         ("评价.csv", as_csv(TAOBAO, TB_ROWS, "utf-8-sig"), "utf-8-sig"),
         ("评价.csv", as_csv(TAOBAO, TB_ROWS, "gb18030"), "gb18030"),
         ("评价.csv", as_csv(TAOBAO, TB_ROWS, "utf-16"), "utf-16"),
-        ("评价.csv.gz", gzip.compress(as_csv(TAOBAO, TB_ROWS, "gb18030")), "gb18030"),
+        ("评价.csv.gz", gzip.compress(as_csv(TAOBAO, TB_ROWS, "gb18030"), mtime=0), "gb18030"),
         ("评价.xlsx", as_xlsx(TAOBAO, TB_ROWS), ""),
     ],
 )
@@ -230,8 +230,8 @@ def test_every_step_has_its_address_and_leads_to_where_the_run_stands(alice: Cli
         ("a.csv", b"%PDF-1.7 something", "wrong_type"),
         ("a.xls", b"<html><table><tr><td>1</td></tr></table>", "wrong_type"),
         ("a.xlsx", b"PK\x03\x04 broken", "damaged"),
-        ("a.csv.gz", gzip.compress(as_csv(TAOBAO, TB_ROWS))[:60], "damaged"),
-        ("a.csv.gz", gzip.compress(b"a,b\n" + b"aaaaaaa,bbbbbbb\n" * (5 * 1024 * 1024)), "zip_bomb"),
+        ("a.csv.gz", gzip.compress(as_csv(TAOBAO, TB_ROWS), mtime=0)[:60], "damaged"),
+        ("a.csv.gz", gzip.compress(b"a,b\n" + b"aaaaaaa,bbbbbbb\n" * (5 * 1024 * 1024), mtime=0), "zip_bomb"),
     ],
 )
 def test_files_that_cannot_be_read_are_refused_with_what_to_do(
@@ -730,12 +730,9 @@ def test_each_page_asks_for_its_permission(cast: Cast, alice: Client) -> None:
     assert alice.get(page(run, "undo")).status_code == 403
     assert alice.post(page(run, "undo"), {"reason": "试试"}).status_code == 403
     assert lin.get(page(run, "undo")).status_code == 200
+    # The platform's export itself holds everybody's phones: nobody opens it past the pages that keep a trace.
     stored = f"/admin/core/storedfile/{run.file_id}/open/"
-    assert (ann.get(stored).status_code, sue.get(stored).status_code, lin.get(stored).status_code) == (
-        403,
-        403,
-        200,
-    )
+    assert {client.get(stored).status_code for client in (ann, sue, lin, alice)} == {403}
     assert Feedback.objects.count() == 3
 
 

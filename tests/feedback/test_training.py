@@ -13,8 +13,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from apps.core.exceptions import InvalidInput
-from apps.core.models import StaffNotice
+from apps.core.exceptions import InvalidInput, NotPermitted
+from apps.core.models import ActionLog, StaffNotice
 from apps.feedback.analysis import SentimentModel
 from apps.feedback.analysis.training.trainer import Example, adapt, evaluate
 from apps.feedback.models import Feedback, TrainedModel
@@ -172,6 +172,29 @@ def test_the_lead_chooses_which_weights_read(cast: Cast, client: Client) -> None
     assert model.version not in reference().reader.version
     client.post(f"/admin/feedback/trainedmodel/{model.pk}/use/")
     assert model.version in reference().reader.version
+
+
+def test_choosing_weights_is_permitted_and_leaves_a_trace(cast: Cast) -> None:
+    training.train_text(local_texts(), by=None, now=NOW)
+    model = TrainedModel.objects.get()
+    with pytest.raises(NotPermitted):
+        training.use(model=None, by=cast.ann, now=NOW)
+    training.use(model=None, by=cast.lin, now=NOW)
+    training.use(model=model, by=cast.lin, now=NOW)
+    logs = ActionLog.objects.filter(model="feedback.trainedmodel").order_by("id")
+    assert [(log.verb, log.from_state, log.to_state, log.by) for log in logs] == [
+        ("use_shipped", model.version, "", cast.lin),
+        ("use", "", model.version, cast.lin),
+    ]
+
+
+def test_a_second_training_does_not_begin_while_one_is_under_way(cast: Cast) -> None:
+    assert training._begin(NOW)
+    assert not training._begin(NOW + timedelta(minutes=5))
+    assert training.train_and_tell(by=cast.lin, now=NOW + timedelta(minutes=6)) is None
+    assert not StaffNotice.objects.filter(recipient=cast.lin).exists()
+    # One that was killed does not stand in the way for good.
+    assert training._begin(NOW + timedelta(hours=1))
 
 
 def test_training_from_the_page_tells_who_asked(cast: Cast) -> None:

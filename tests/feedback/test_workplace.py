@@ -361,3 +361,65 @@ def test_whole_data_needs_the_permission_and_a_reason(cast: Cast) -> None:
     assert "13912345678" in document and "疑似快递责任" in document
     assert Reveal.objects.get().reason == "起诉需要"
     assert login(cast.ann).post(address, {"purpose": "own"}).status_code == 403
+
+
+def test_what_was_written_by_hand_is_masked_too(cast: Cast) -> None:
+    case = with_story(cast)
+    moves.claim(feedback=case, by=cast.alice, now=timezone.now())
+    promise = promises.make(
+        feedback=case, what="回电13700000001", due_at=timezone.now() + timedelta(hours=3), by=cast.alice,
+        now=timezone.now(),
+    )  # fmt: skip
+    moves.resolve(feedback=case, by=cast.alice, now=timezone.now(), reason="已退款,联系13700000002")
+    masked = login(cast.alice).post(f"{QUEUE}{case.pk}/dossier/", {"purpose": "platform"}).content.decode()
+    assert promise.what not in masked and "13700000001" not in masked and "13700000002" not in masked
+    whole = login(cast.lin).post(
+        f"{QUEUE}{case.pk}/dossier/", {"purpose": "court", "whole": "on", "reason": "起诉需要"}
+    )
+    assert whole.content.decode().count("13700000002") == 2
+
+
+# -- phone numbers ---------------------------------------------------------------------------------------------
+def test_a_phone_number_searched_for_stands_in_no_address(cast: Cast) -> None:
+    case = arrive("A", customer={"external_id": "p1", "phone": "13811112222"})
+    other = arrive("A")
+    client = login(cast.alice)
+    there = client.get(QUEUE, {"q": "138 1111 2222", "tier": "A"})
+    assert there.status_code == 302 and "2222" not in there.url and "tier=A" in there.url
+    page = client.get(there.url).content.decode()
+    assert case.number in page and other.number not in page
+    assert "13811112222" not in page + client.session["queue"]
+    # A filter chosen next keeps the search, which its box does not show.
+    token = re.search(r'name="kept" value="(~[0-9a-f]{64})"', page)
+    assert token is not None
+    kept = client.get(QUEUE, {"q": "", "kept": token[1], "tab": "all"}).content.decode()
+    assert case.number in kept and other.number not in kept
+
+
+def test_the_search_by_phone_follows_merged_customers(cast: Cast) -> None:
+    from apps.customers.models import Customer
+    from apps.customers.services import merging
+
+    case = arrive("A", customer={"external_id": "p1", "phone": "13811112222"})
+    source = Customer.objects.get()
+    target = Customer.objects.create(nickname="新档案")
+    merging.merge(source=source, target=target, by=cast.lin, now=NOW, reason="同一个人")
+    page = login(cast.alice).get(QUEUE, {"q": "13811112222"}, follow=True).content.decode()
+    assert case.number in page
+
+
+def test_files_of_imports_open_on_their_own_pages_only(cast: Cast) -> None:
+    from django.core.files.base import ContentFile
+
+    from apps.core.models import StoredFile
+    from apps.feedback.models import Channel, ImportRun
+
+    stored = StoredFile(name="导出.csv", content_type="text/csv", suffix=".csv", size=3, sha256="0" * 64,
+                        uploaded_by=cast.alice, created_at=NOW)  # fmt: skip
+    stored.file.save("x.csv", ContentFile(b"a,b"), save=False)
+    stored.save()
+    address = reverse("admin:core_storedfile_open", args=[stored.pk])
+    assert login(cast.alice).get(address).status_code == 200
+    ImportRun.objects.create(channel=Channel.objects.first(), file=stored, started_at=NOW, by=cast.alice)
+    assert login(cast.alice).get(address).status_code in (403, 404)
+    assert login(cast.bob).get(address).status_code in (403, 404)

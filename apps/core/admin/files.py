@@ -21,6 +21,8 @@ from apps.core.services.files import IMAGES
 
 # Higher apps say who may open the files of their records: `can_open(user, stored_file) -> bool`.
 file_readers: Registry[Callable[[Any, StoredFile], bool]] = Registry("file readers")
+# Files that open nowhere but on pages of their own, which record who read them: `is_kept_apart(stored_file) -> bool`.
+kept_apart: Registry[Callable[[StoredFile], bool]] = Registry("files kept apart")
 
 
 def may_open(user: Any, stored: StoredFile) -> bool:
@@ -29,6 +31,8 @@ def may_open(user: Any, stored: StoredFile) -> bool:
     """
     if user.has_perm("core.view_storedfile"):
         return True
+    if any(apart(stored) for apart in kept_apart):
+        return False
     if stored.uploaded_by_id is not None and stored.uploaded_by_id == user.pk:
         return True
     return any(can_open(user, stored) for can_open in file_readers)

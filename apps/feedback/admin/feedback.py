@@ -26,6 +26,7 @@ from apps.feedback.models import Feedback
 from apps.feedback.selectors import case as case_selector
 from apps.feedback.selectors.queue import queue_page
 from apps.feedback.selectors.reference import reference
+from apps.feedback.selectors.search import without_phone
 from apps.feedback.services import moves
 from apps.feedback.services.new_feedback import take_from_form
 from apps.feedback.transitions import FEEDBACK
@@ -127,12 +128,19 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
     # ── Queue ──────────────────────────────────────────────────────────────────────────────────────────────
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> TemplateResponse:
+    ) -> HttpResponse:
         """The queue."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         now = timezone.now()
+        if (asked := request.GET.get("q", "")) != (kept := without_phone(asked)):
+            # Neither the address bar, nor a saved view, nor a log holds the number from here on.
+            query = request.GET.copy()
+            query["q"] = kept
+            return redirect(f"{request.path}?{query.urlencode()}")
         params = {key: value for key, value in request.GET.items() if len(value) <= 200}
+        if not params.get("q") and params.get("kept", "").startswith("~"):
+            params["q"] = params["kept"]
         queue = queue_page(user=request.user, params=params, now=now)  # type: ignore[arg-type]
         can_work = request.user.has_perm("feedback.work_feedback")
         can_assign = request.user.has_perm("feedback.assign_feedback")

@@ -23,10 +23,9 @@ from unfold.decorators import display
 
 from apps.core.admin.base import ReadOnlyAdmin, tell_error
 from apps.core.admin.display import badge, span
-from apps.core.admin.files import file_readers
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError
-from apps.core.models import ActionLog, StoredFile, User
+from apps.core.models import ActionLog, User
 from apps.core.services.files import local_path
 from apps.core.wording import move_tables, verb_label
 from apps.feedback.admin.import_forms import (
@@ -82,17 +81,6 @@ BUSY = (State.CHECKING, State.QUEUED, State.RUNNING, State.UNDOING)
 UNDO_AT_ONCE = 1000
 
 move_tables.register("feedback.importrun", IMPORT)
-
-
-def may_open_import(user: Any, stored: StoredFile) -> bool:
-    """Files given to imports and their rejects open for who may import and sees the run."""
-    if not user.has_perm(imports.PERMISSION):
-        return False
-    runs = ImportRun.objects.filter(models.Q(file=stored) | models.Q(rejects_file=stored))
-    return select.imports_visible_to(user, runs).exists()
-
-
-file_readers.register("feedback.importrun", may_open_import)
 
 
 @admin.register(ImportRun)

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -21,7 +22,7 @@ from apps.feedback.models import TrainedModel
 from apps.feedback.services import training
 from apps.feedback.tasks import train_text_task
 
-CHANGE = "feedback.change_trainedmodel"
+CHANGE = training.PERMISSION
 
 
 @admin.register(TrainedModel)
@@ -101,7 +102,7 @@ class TrainedModelAdmin(ReadOnlyAdmin):
         if not request.user.has_perm(CHANGE):
             raise PermissionDenied
         model = get_object_or_404(TrainedModel, pk=pk)
-        training.use(model=model, by=request.user)  # type: ignore[arg-type]
+        training.use(model=model, by=request.user, now=timezone.now())  # type: ignore[arg-type]
         messages.success(
             request, _("From now on %(version)s reads what arrives.") % {"version": model.version}
         )
@@ -111,7 +112,7 @@ class TrainedModelAdmin(ReadOnlyAdmin):
         """Read with the shipped weights."""
         if not request.user.has_perm(CHANGE):
             raise PermissionDenied
-        training.use(model=None, by=request.user)  # type: ignore[arg-type]
+        training.use(model=None, by=request.user, now=timezone.now())  # type: ignore[arg-type]
         messages.success(request, _("From now on the shipped weights read what arrives."))
         return HttpResponseRedirect(reverse("admin:feedback_trainedmodel_changelist"))
 
@@ -128,5 +129,5 @@ class TrainedModelAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("right after"))
     def show_after(self, obj: TrainedModel) -> str:
         """As per cent, with a word when the sample is small."""
-        small = obj.held_out < 100
-        return f"{obj.after:.1%} " + (_("(small sample)") if small else "")
+        share = f"{obj.after:.1%}"
+        return _("%(share)s (small sample)") % {"share": share} if obj.held_out < 100 else share

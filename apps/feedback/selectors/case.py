@@ -124,7 +124,9 @@ def history(feedback: Feedback) -> list[dict[str, Any]]:
             "label": labels.get(row.verb, row.verb),
             "from": states.get(row.from_state, ""),
             "to": states.get(row.to_state, "") if row.to_state != row.from_state else "",
+            "verb": row.verb,
             "reason": masking.mask_text(row.reason),
+            "whole_reason": row.reason,
             "by": str(row.by) if row.by else _("system"),
             "extra": people.get(row.data.get("assignee"), "") if isinstance(row.data, dict) else "",
         }

@@ -62,7 +62,9 @@ def contents(feedback: Feedback, wanted: Wanted, now: datetime) -> dict[str, Any
                     f"data:{stored.content_type};base64,{base64.b64encode(stream.read()).decode('ascii')}"
                 )
             left -= stored.size
-        files.append({"file": stored, "picture": picture, "recording": link.is_recording})
+        files.append(
+            {"file": stored, "name": told(stored.name), "picture": picture, "recording": link.is_recording}
+        )
     return {
         "case": feedback,
         "wanted": wanted,
@@ -79,8 +81,17 @@ def contents(feedback: Feedback, wanted: Wanted, now: datetime) -> dict[str, Any
             {"row": entry, "text": told(entry.text), "who": str(entry.by) if entry.by else entry.speaker}
             for entry in entries
         ],
-        "history": list(reversed(case_selector.history(feedback))),
+        "resolution": told(feedback.resolution),
+        "external_id": told(feedback.external_id),
+        "history": [
+            row | {"reason": told(row["whole_reason"])}
+            for row in reversed(case_selector.history(feedback))
+            if wanted.notes or row["verb"] != "note"
+        ],
         "clocks": case_selector.clocks_of(feedback, now),
-        "promises": list(Promise.objects.filter(feedback=feedback)),
+        "promises": [
+            {"row": promise, "what": told(promise.what)}
+            for promise in Promise.objects.filter(feedback=feedback)
+        ],
         "files": files,
     }

@@ -95,7 +95,9 @@ class QueuePage:
         """What narrows this list, each with the address that takes it away."""
         found: list[dict[str, Any]] = []
         if self.q:
-            found.append({"label": _("Search"), "value": self.q, "link": self.link(q="", p="")})
+            # A phone number stands in the address as a hash only; its own place says what it is.
+            what = _("by mobile number") if self.q.startswith("~") else self.q
+            found.append({"label": _("Search"), "value": what, "link": self.link(q="", p="")})
         found += [
             {"label": chip.label, "value": chip.shown_value, "link": self.link(**{chip.name: "", "p": ""})}
             for chip in self.chips

@@ -9,6 +9,7 @@ from django.db.models import Max, Q
 
 from apps.core.hashing import phone_key
 from apps.customers.models import Customer, CustomerIdentity
+from apps.customers.selectors import survivors
 from apps.feedback import search
 from apps.feedback.models import FeedbackSearch
 from apps.feedback.querysets import FeedbackQuerySet
@@ -20,7 +21,14 @@ WINDOW = 20_000
 NUMBER = re.compile(r"^F?(\d{1,12})$", re.IGNORECASE)
 # An order's or a review's number at a platform: 18 digits at Taobao, letters and dashes elsewhere.
 NUMBERED = re.compile(r"^(?=(?:\D*\d){6})[A-Za-z0-9][\w.#/-]{5,119}$", re.ASCII)
+HASHED = re.compile(r"^~[0-9a-f]{64}$")
 PHONE = re.compile(r"^(\+?86)?1[3-9]\d{9}$")
+
+
+def without_phone(q: str) -> str:
+    """The search as it may stand in an address: a whole phone number becomes its keyed hash (PIPL 51)."""
+    compact = q.replace("\x00", "").replace(" ", "").replace("-", "")
+    return f"~{phone_key(compact)}" if PHONE.match(compact) else q
 
 
 def find(queryset: FeedbackQuerySet, q: str) -> FeedbackQuerySet:
@@ -33,9 +41,12 @@ def find(queryset: FeedbackQuerySet, q: str) -> FeedbackQuerySet:
     if not q:
         return queryset
     compact = q.replace(" ", "").replace("-", "")
-    if PHONE.match(compact):
-        customers = Customer.objects.filter(phone_hash=phone_key(compact)).values("pk")
-        return queryset.filter(customer__in=customers)
+    if PHONE.match(compact) or HASHED.match(q):
+        key = q[1:] if q[0] == "~" else phone_key(compact)
+        held = list(Customer.objects.filter(phone_hash=key)[:50])
+        # Feedback of somebody merged lives on with the record they were merged into.
+        lives_on = survivors(held)
+        return queryset.filter(customer__in={customer.pk for customer in (*held, *lives_on.values())})
     number = NUMBER.match(q)
     if number and q[0] in "Ff":
         return queryset.filter(pk=int(number.group(1)))

@@ -16,8 +16,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
-from apps.core.exceptions import InvalidInput
-from apps.core.models import User
+from apps.core.exceptions import InvalidInput, NotPermitted
+from apps.core.models import ActionLog, ReferenceStamp, User
 from apps.core.reference import touch
 from apps.core.services.notices import notify
 from apps.feedback.analysis import SentimentModel
@@ -31,6 +31,10 @@ MOST_TEXTS = 200_000
 CORRECTION_WEIGHT = 3.0
 # Fewer tested texts than this prove nothing.
 LEAST_TESTED = 20
+PERMISSION = "feedback.change_trainedmodel"
+# A row that says when the training under way began, in seconds; 0: none is.
+RUNNING = "training"
+DEAD_AFTER = 1800
 POSITIVE = {"1", "positive", "pos", "正面", "好评", "好"}
 NEGATIVE = {"0", "-1", "negative", "neg", "负面", "差评", "差"}
 
@@ -179,9 +183,20 @@ def train_text(rows: Iterable[Labelled], *, by: User | None, now: datetime) -> T
     return TrainingResult(len(learn), len(test), round(before, 4), round(after, 4), switched, version, why)
 
 
+def _begin(now: datetime) -> bool:
+    """Whether this is the only training under way; one that died is forgotten after half an hour."""
+    ReferenceStamp.objects.get_or_create(code=RUNNING, defaults={"version": 0})
+    since = int(now.timestamp()) - DEAD_AFTER
+    return bool(
+        ReferenceStamp.objects.filter(code=RUNNING, version__lt=since).update(version=int(now.timestamp()))
+    )
+
+
 def train_and_tell(*, by: User, now: datetime) -> TrainingResult | None:
-    """Train on stars and corrections; `by` learns by the bell what came of it. None: too little to learn from."""
+    """Train on stars and corrections; `by` learns by the bell what came of it. None: too little to learn from, or another training is under way."""
     result, level, body = None, NoticeLevel.INFO, ""
+    if not _begin(now):
+        return None
     with translation.override(settings.LANGUAGE_CODE):
         try:
             result = train_text(chain(from_ratings(), from_corrections()), by=by, now=now)
@@ -193,6 +208,8 @@ def train_and_tell(*, by: User, now: datetime) -> TrainingResult | None:
             title = result.why
         except InvalidInput as error:
             level, title = NoticeLevel.WARNING, str(error.message)
+        finally:
+            ReferenceStamp.objects.filter(code=RUNNING).update(version=0)
         notify(
             recipients=[by.pk],
             level=level,
@@ -206,9 +223,27 @@ def train_and_tell(*, by: User, now: datetime) -> TrainingResult | None:
 
 
 @transaction.atomic
-def use(*, model: TrainedModel | None, by: User) -> None:
-    """Read with these weights from now on; None goes back to the shipped ones."""
-    TrainedModel.objects.select_for_update().filter(is_active=True).update(is_active=False)
+def use(*, model: TrainedModel | None, by: User, now: datetime) -> None:
+    """Read with these weights from now on; None goes back to the shipped ones. Raises NotPermitted."""
+    if not by.has_perm(PERMISSION):
+        raise NotPermitted(_("You may not choose which weights read."))
+    # All rows, so that two who choose at once come one after the other.
+    rows = {row.pk: row for row in TrainedModel.objects.select_for_update().defer("weights").order_by("pk")}
+    before = next((row for row in rows.values() if row.is_active), None)
+    if before is not None:
+        TrainedModel.objects.filter(pk=before.pk).update(is_active=False)
     if model is not None:
         TrainedModel.objects.filter(pk=model.pk).update(is_active=True)
     touch(STAMP)
+    subject = model or before
+    if subject is not None:
+        ActionLog.objects.create(
+            model="feedback.trainedmodel",
+            object_id=subject.pk,
+            verb="use" if model is not None else "use_shipped",
+            from_state=before.version if before else "",
+            to_state=model.version if model else "",
+            by=by,
+            via="admin",
+            at=now,
+        )
