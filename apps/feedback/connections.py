@@ -97,7 +97,7 @@ def link_orders(sender: Any, *, order_ids: list[int], now: datetime, **others: A
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.core.admin.files import file_readers
-    from apps.feedback.selectors import home
+    from apps.feedback.selectors import home, shift_notes
 
     panels.register(
         "feedback",
@@ -130,6 +130,13 @@ def connect() -> None:
         (30, "mine", Card(_("My work"), WORKING, "feedback/cards/mine.html", home.my_work)),
         (40, "pool", Card(_("Unassigned, to claim"), WORKING, "feedback/cards/pool.html", home.pool)),
         (50, "load", Card(_("Load per person"), LEADING, "feedback/cards/load.html", home.load)),
+        (
+            55,
+            "notes",
+            Card(
+                _("Shift notes of my team"), WORKING | LEADING, "feedback/cards/notes.html", shift_notes.card
+            ),
+        ),
         (60, "day", Card(_("My day"), WORKING, "feedback/cards/day.html", home.my_day)),
         (
             70,

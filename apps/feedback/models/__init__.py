@@ -13,6 +13,7 @@ from apps.feedback.models.reference import (
     WordList,
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
+from apps.feedback.models.team_life import Handover, HandoverRow, ShiftNote, ShiftNoteRead
 from apps.feedback.models.training import TrainedModel
 from apps.feedback.models.workplace import Promise, SavedView
 
@@ -27,9 +28,13 @@ __all__ = (
     "FeedbackChange",
     "FeedbackFile",
     "FeedbackSearch",
+    "Handover",
+    "HandoverRow",
     "ImportRun",
     "Promise",
     "SavedView",
+    "ShiftNote",
+    "ShiftNoteRead",
     "SlaClock",
     "SlaEvent",
     "SlaPause",

@@ -15,6 +15,7 @@ from apps.feedback.choices import Status
 from apps.feedback.models import Feedback, ImportRun, WebhookNonce
 from apps.feedback.selectors.reference import reference
 from apps.feedback.services.dispatch import Dispatcher, team_of
+from apps.feedback.services.handover import forget_plans
 from apps.feedback.services.intake import Near
 from apps.shop.selectors import missing_holiday_years
 
@@ -115,14 +116,14 @@ def dispatch_waiting(*, now: datetime, limit: int = 500) -> int:
 
 
 def forget_old(*, now: datetime) -> int:
-    """Drop kept API answers after a day and seen signatures after their window."""
+    """Drop kept API answers after a day, seen signatures after their window, plans nobody confirmed."""
     gone, _rows = IdempotentRequest.objects.filter(created_at__lt=now - timedelta(days=1)).delete()
     more, _rows = WebhookNonce.objects.filter(at__lt=now - timedelta(hours=1)).delete()
     stalled = ImportRun.objects.filter(state=ImportRun.State.RUNNING, started_at__lt=now - timedelta(days=1))
     stalled.update(
         state=ImportRun.State.FAILED, message=_("Stopped half-way; import the same file again to go on.")
     )
-    return gone + more
+    return gone + more + forget_plans(now=now)
 
 
 def check_calendar(*, now: datetime) -> list[int]:
