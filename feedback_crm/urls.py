@@ -27,5 +27,6 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("api/v1/", include("feedback_crm.api")),
+    path("admin/setup/", include("feedback_crm.setup.urls")),
     path("admin/", admin.site.urls),
 ]

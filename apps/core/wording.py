@@ -71,6 +71,7 @@ VERBS = {
     "unmerge": gettext_lazy("Merge undone"),
     "read_whole": gettext_lazy("Read whole"),
     "changed": gettext_lazy("Changed"),
+    "go_live": gettext_lazy("Went live"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.dashboard import Card, cards
+from apps.core.staffing import OpenWork, open_work
 from apps.customers.registries import (
     Mover,
     Panel,
@@ -94,6 +95,26 @@ def link_orders(sender: Any, *, order_ids: list[int], now: datetime, **others: A
     orders.link_orders(order_ids=order_ids, now=now)
 
 
+def open_work_of(person: Any, viewer: Any, now: datetime) -> OpenWork | None:
+    """What a person still has on their desk, for whoever may hand it over. Four queries."""
+    from django.urls import reverse
+    from django.utils.translation import gettext
+
+    from apps.feedback.selectors.handover import desk
+
+    if not viewer.has_perm("feedback.assign_feedback"):
+        return None
+    found = desk(person, viewer, now)
+    return OpenWork(
+        count=found.total,
+        text=gettext(
+            "%(person)s has open work: %(cases)d feedback, %(promises)d promises, %(work)d work items."
+        )
+        % {"person": person, "cases": found.cases, "promises": found.promises, "work": found.work},
+        url=reverse("admin:feedback_handover_person", args=[person.pk]),
+    )
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.core.admin.files import file_readers
@@ -108,6 +129,7 @@ def connect() -> None:
     )
     orders_written.connect(link_orders, dispatch_uid="feedback.link_orders")
 
+    open_work.register("feedback", open_work_of)
     file_readers.register("feedback", may_open_file)
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
     timeline.register("feedback", TimelineSource(_("Feedback"), timeline_events), order=10)
