@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldBooleanWidget
 
 from apps.core.admin.forms import PageForm
@@ -113,7 +114,7 @@ class InviteForm(PageForm):
         label=_("log-in name"), max_length=150, help_text=_("Letters, digits and @/./+/-/_ only.")
     )
     name = forms.CharField(label=_("name"), max_length=60)
-    role = forms.ChoiceField(label=_("role"))
+    role = forms.ChoiceField(label=pgettext_lazy("account", "role"))
     team = forms.ModelChoiceField(
         label=_("team"),
         queryset=Team.objects.none(),

@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from kombu.exceptions import OperationalError
 
 from apps.core.exceptions import DomainError
@@ -310,7 +310,7 @@ def demo(request: HttpRequest) -> HttpResponse:
             return redirect("setup_step", "demo")
     loaded = is_loaded()
     labels = {
-        "feedback": _("feedback"), "orders": _("orders"), "customers": _("customers"), "people": _("people"),
+        "feedback": _("feedback"), "orders": _("orders"), "customers": _("customers"), "people": pgettext("demo data", "people"),
         "teams": _("teams"), "stores": _("stores"), "products": _("products"),
     }  # fmt: skip
     figures = [(labels[name], count) for name, count in demo_figures().items()]

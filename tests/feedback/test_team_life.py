@@ -562,7 +562,7 @@ def test_each_role_reads_its_own_figures(cast: Cast) -> None:
     assert whole["received yesterday"] == "4 (a week before: 0)"
 
     place = lines(cast.sue, morning)
-    assert (place["open"], place["work items open"], place["work items overdue"]) == ("1", "1", "1")
+    assert (place["open feedback"], place["work items open"], place["work items overdue"]) == ("1", "1", "1")
 
 
 def test_a_lead_reads_their_own_teams_only(cast: Cast) -> None:

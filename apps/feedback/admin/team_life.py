@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -44,7 +44,7 @@ class HandoverForm(forms.Form):
     """How the work goes over, to whom, and why."""
 
     way = forms.ChoiceField(
-        label=gettext_lazy("How"), choices=HandoverWay.choices, widget=UnfoldAdminSelectWidget
+        label=pgettext_lazy("hand-over", "How"), choices=HandoverWay.choices, widget=UnfoldAdminSelectWidget
     )
     to = forms.ModelChoiceField(
         label=gettext_lazy("Colleague"),
@@ -275,7 +275,7 @@ class HandoverAdmin(ReadOnlyAdmin):
         """The name."""
         return str(obj.person)
 
-    @display(description=gettext_lazy("how"))
+    @display(description=pgettext_lazy("hand-over", "how"))
     def show_way(self, obj: Handover) -> str:
         """To one, named, or spread."""
         return f"{obj.get_way_display()}: {obj.to}" if obj.to else obj.get_way_display()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.feedback.choices import HandoverKind, HandoverRowState, HandoverWay, ShiftPart
 from apps.shop.models import Team
@@ -20,7 +21,7 @@ class Handover(models.Model):
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("whose work"), on_delete=models.PROTECT, related_name="+"
     )
-    way = models.CharField(_("how"), max_length=10, choices=HandoverWay.choices)
+    way = models.CharField(pgettext_lazy("hand-over", "how"), max_length=10, choices=HandoverWay.choices)
     to = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("colleague"),
@@ -97,7 +98,7 @@ class ShiftNote(models.Model):
     """What the next shift must know. Append-only: nothing edits or deletes it. The text is kept masked."""
 
     team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.CASCADE, related_name="+")
-    day = models.DateField(_("day"))
+    day = models.DateField(_("date"))
     shift = models.CharField(_("shift"), max_length=10, choices=ShiftPart.choices)
     text = models.TextField(_("text"), max_length=2000)
     author = models.ForeignKey(

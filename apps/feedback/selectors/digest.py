@@ -384,7 +384,7 @@ def _whole(figures: _Figures) -> tuple[list[Line], int, int]:
         return _responses(now, None)[index].value, _responses(then, None)[index].value
 
     lines = [
-        _line(_("open"), total("n"), "?tab=open"),
+        _line(_("open feedback"), total("n"), "?tab=open"),
         _line(_("overdue"), total("overdue"), "?tab=overdue", "red"),
         _line(_("S open"), total("s"), "?tier=S", "red"),
         _line(_("unassigned"), total("free"), "?tab=unassigned", "amber"),
@@ -392,11 +392,15 @@ def _whole(figures: _Figures) -> tuple[list[Line], int, int]:
         against(_("of these negative"), "negative"),
         against(_("of these S"), "s"),
         against(_("of these late by now"), "late"),
-        Line(_("first response yesterday, median"), _("%s (a week before: %s)") % both(0)),
-        Line(_("first response on time yesterday"), _("%s (a week before: %s)") % both(1)),
+        Line(_("first response yesterday, median"), _against(both(0))),
+        Line(_("first response on time yesterday"), _against(both(1))),
         Line(_("on leave today"), str(len(figures.leaves)), "/admin/shop/leave/?when=now"),
     ]
     return lines, total("overdue"), total("s")
+
+
+def _against(pair: tuple[str, str]) -> str:
+    return _("%(now)s (a week before: %(then)s)") % {"now": pair[0], "then": pair[1]}
 
 
 def _local(user: User, figures: _Figures) -> tuple[list[Line], int, int]:
@@ -404,7 +408,7 @@ def _local(user: User, figures: _Figures) -> tuple[list[Line], int, int]:
     work, work_late, work_today = figures.local_sum(user.pk, figures.local_work)
     items = "/admin/shop/workitem/"
     lines = [
-        _line(_("open"), n, "?tab=open"),
+        _line(_("open feedback"), n, "?tab=open"),
         _line(_("overdue"), overdue, "?tab=overdue", "red"),
         _line(_("S open"), s, "?tier=S", "red"),
         Line(_("work items open"), str(work), items),
