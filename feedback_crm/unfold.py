@@ -51,7 +51,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:feedback_shiftnote_changelist",
                     "feedback.view_feedback",
                 ),
-                item(_("Morning digest"), "wb_twilight", "admin:feedback_digest", "feedback.view_feedback"),
+                item(_("Morning digest"), "wb_twilight", "digest", "feedback.view_feedback"),
                 item(
                     _("Hand-overs"),
                     "move_group",

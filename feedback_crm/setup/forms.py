@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from unfold.widgets import UnfoldBooleanWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from apps.core.admin.forms import PageForm
 from apps.core.models import User
@@ -45,15 +45,19 @@ class StoreForm(PageForm):
 
     name = forms.CharField(label=_("name"), max_length=80)
     code = code_field(_("code"))
-    kind = forms.ChoiceField(label=_("kind"), choices=StoreKind.choices)
+    kind = forms.ChoiceField(label=_("kind"), choices=StoreKind.choices, widget=UnfoldAdminSelectWidget)
     platform = forms.ChoiceField(
-        label=_("platform"), required=False, help_text=_("For platform shops: where it is.")
+        label=_("platform"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("For platform shops: where it is."),
     )
     city = forms.CharField(label=_("city"), max_length=40, required=False)
     manager = forms.ModelChoiceField(
         label=_("store manager"),
         queryset=User.objects.none(),
         required=False,
+        widget=UnfoldAdminSelectWidget,
         help_text=_("Can be chosen later, when the people are invited."),
     )
 
@@ -100,7 +104,9 @@ class TeamForm(PageForm):
 
     name = forms.CharField(label=_("name"), max_length=60)
     code = code_field(_("code"))
-    department = forms.ModelChoiceField(label=_("department"), queryset=Department.objects.none())
+    department = forms.ModelChoiceField(
+        label=_("department"), queryset=Department.objects.none(), widget=UnfoldAdminSelectWidget
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,12 +119,13 @@ class InviteForm(PageForm):
     username = forms.CharField(
         label=_("log-in name"), max_length=150, help_text=_("Letters, digits and @/./+/-/_ only.")
     )
-    name = forms.CharField(label=_("name"), max_length=60)
-    role = forms.ChoiceField(label=pgettext_lazy("account", "role"))
+    name = forms.CharField(label=pgettext_lazy("person", "name"), max_length=60)
+    role = forms.ChoiceField(label=pgettext_lazy("account", "role"), widget=UnfoldAdminSelectWidget)
     team = forms.ModelChoiceField(
         label=_("team"),
         queryset=Team.objects.none(),
         required=False,
+        widget=UnfoldAdminSelectWidget,
         help_text=_("Only people in a team get work by turns."),
     )
     shift = ShiftField(label=_("shift"))

@@ -519,10 +519,10 @@ def test_the_schedule_sends_from_8_45_till_noon(cast: Cast) -> None:
 
 def test_whoever_switched_it_off_gets_none(cast: Cast) -> None:
     client = login(cast.alice)
-    client.post("/admin/feedback/shiftnote/digest/", {"on": "0"})
+    client.post("/admin/digest/", {"on": "0"})
     assert digest.send_digest(now=NOW)["sent"] == 4
     assert not StaffNotice.objects.filter(recipient=cast.alice).exists()
-    client.post("/admin/feedback/shiftnote/digest/", {"on": "1"})
+    client.post("/admin/digest/", {"on": "1"})
     assert digest.send_digest(now=NOW)["sent"] == 1
 
 
@@ -602,7 +602,7 @@ def test_the_command_pretends_a_day_and_refuses_nonsense(cast: Cast) -> None:
 def test_the_notice_speaks_the_shops_language(cast: Cast, settings: Any) -> None:
     digest.send_digest(now=NOW)
     notice = StaffNotice.objects.get(recipient=cast.alice)
-    assert notice.url == "/admin/feedback/shiftnote/digest/" and "11-18" in notice.title
+    assert notice.url == "/admin/digest/" and "11-18" in notice.title
     page = login(cast.alice).get(notice.url).content.decode()
     assert "?tab=mine" in page
 

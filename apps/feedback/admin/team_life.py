@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -364,12 +364,11 @@ class ShiftNoteAdmin(ReadOnlyAdmin):
         return note_selector.with_readers(note_selector.visible_to(request.user, queryset))  # type: ignore[arg-type]
 
     def get_urls(self) -> list[Any]:
-        """Writing, confirming, and the person's own digest."""
+        """Writing and confirming."""
         wrap = self.admin_site.admin_view
         return [
             path("write/", wrap(self.write_view), name="feedback_shiftnote_write"),
             path("<int:pk>/read/", wrap(require_POST(self.read_view)), name="feedback_shiftnote_read"),
-            path("digest/", wrap(self.digest_view), name="feedback_digest"),
             *super().get_urls(),
         ]
 
@@ -408,33 +407,6 @@ class ShiftNoteAdmin(ReadOnlyAdmin):
             raise PermissionDenied(str(error.message)) from error
         return HttpResponseRedirect(reverse("admin:index"))
 
-    def digest_view(self, request: HttpRequest) -> HttpResponse:
-        """One's own digest as of now, every figure leading to its list; POST switches the morning notice."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        user: User = request.user  # type: ignore[assignment]
-        now: datetime = timezone.now()
-        if request.method == "POST":
-            on = request.POST.get("on") == "1"
-            digest_service.switch(user=user, on=on, now=now)
-            messages.success(
-                request,
-                _("You get the morning digest from now on.")
-                if on
-                else _("You get no morning digest any more."),
-            )
-            return redirect("admin:feedback_digest")
-        person = User.objects.prefetch_related("groups").get(pk=user.pk)
-        wanted = StaffProfile.objects.filter(user=user).values_list("wants_digest", flat=True).first()
-        return self.page(
-            request,
-            "admin/feedback/shiftnote/digest.html",
-            _("Morning digest"),
-            digest=digest_selector.digests([person], now).get(user.pk),
-            wanted=wanted is not False,
-            now=now,
-        )
-
     @display(description=gettext_lazy("shift"), ordering="-at")
     def show_when(self, obj: ShiftNote) -> str:
         """Day and shift."""
@@ -444,3 +416,34 @@ class ShiftNoteAdmin(ReadOnlyAdmin):
     def show_readers(self, obj: ShiftNote) -> str:
         """Names, in the order of reading."""
         return ", ".join(str(read.user) for read in obj.reads.all()) or "–"
+
+
+def digest_view(request: HttpRequest) -> HttpResponse:
+    """One's own digest as of now, every figure leading to its list; POST switches the morning notice.
+
+    A page beside the admin's tables: the composition root gives it its address.
+    """
+    if not request.user.has_perm("feedback.view_feedback"):
+        raise PermissionDenied
+    user: User = request.user  # type: ignore[assignment]
+    now = timezone.now()
+    if request.method == "POST":
+        on = request.POST.get("on") == "1"
+        digest_service.switch(user=user, on=on, now=now)
+        messages.success(
+            request,
+            _("You get the morning digest from now on.") if on else _("You get no morning digest any more."),
+        )
+        return HttpResponseRedirect(digest_service.PAGE)
+    person = User.objects.prefetch_related("groups").get(pk=user.pk)
+    wanted = StaffProfile.objects.filter(user=user).values_list("wants_digest", flat=True).first()
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Morning digest"),
+        "digest": digest_selector.digests([person], now).get(user.pk),
+        "wanted": wanted is not False,
+        "now": now,
+    }
+    response = TemplateResponse(request, "admin/feedback/digest.html", context)
+    response.headers["Cache-Control"] = "no-store, private"
+    return response

@@ -16,7 +16,7 @@ from apps.shop.models import StaffProfile
 
 # Shop time. Whoever was not told by noon is not told in the afternoon what the morning brings.
 FROM, UNTIL = time(8, 45), time(12, 0)
-PAGE = "/admin/feedback/shiftnote/digest/"
+PAGE = "/admin/digest/"
 
 
 def key_of(day: date) -> str:
