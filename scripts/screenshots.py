@@ -21,6 +21,7 @@ OUT = Path(__file__).resolve().parent.parent / "docs" / "images"
 LARGEST = 250_000
 SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 QUEUE = "/admin/feedback/feedback/"
+PEOPLE = "/admin/feedback/handover/people/"
 
 
 def main() -> int:
@@ -52,9 +53,15 @@ def main() -> int:
                 page.goto(base + path)
                 if path == QUEUE and name.startswith("case"):
                     page.locator(".fc-row:not(.is-overdue) .fc-snippet").first.click()
+                if path == PEOPLE:
+                    plan_of_first(page)
                 page.wait_for_load_state("networkidle")
                 page.wait_for_timeout(400)
                 picture = smaller(page.screenshot(type="png"))
+                if path == PEOPLE:
+                    # The demo stays as it was: the plan is dropped, nothing changed hands.
+                    page.locator("form[action$='/drop/'] button").click()
+                    page.wait_for_load_state("networkidle")
             (given.out / f"{name}.png").write_bytes(picture)
             large += len(picture) > LARGEST
             print(f"{name}.png  {len(picture) / 1000:.0f} kB")
@@ -71,6 +78,18 @@ def pictures(user: str, lead: str) -> Iterator[tuple[str, str, str, str]]:
     yield "case-phone", "phone", user, QUEUE
     yield "sla", "desktop", user, "/admin/feedback/slapolicy/"
     yield "new", "desktop", user, QUEUE + "add/"
+    yield "handover", "desktop", lead, PEOPLE
+    yield "digest", "desktop", lead, "/admin/digest/"
+    yield "setup", "desktop", user, "/admin/setup/stores/"
+
+
+def plan_of_first(page: Page) -> None:
+    """On to the plan of handing over the work of the first person in the list."""
+    page.locator("main a.fc-button, #content a.fc-button, .fc-list a.fc-button").first.click()
+    page.locator("select[name=way]").select_option("one")
+    page.locator("select[name=to] option:nth-child(3)").evaluate("option => { option.selected = true; }")
+    page.fill("textarea[name=reason]", "请假三天")
+    page.locator("form.fc-form button[type=submit]").click()
 
 
 @contextmanager

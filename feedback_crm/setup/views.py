@@ -36,10 +36,10 @@ SHOWN = 50
 
 
 def index(request: HttpRequest) -> HttpResponse:
-    """To the first step that is not done."""
+    """The first step that is not done; its forms post to the step's own address."""
     _allowed(request)
     done = state.done_steps()
-    return redirect("setup_step", next((code for code in CODES if not done[code]), "live"))
+    return PAGES[next((code for code in CODES if not done[code]), "live")](request)
 
 
 def step(request: HttpRequest, code: str) -> HttpResponse:

@@ -84,8 +84,8 @@ class HandoverAdmin(ReadOnlyAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever may assign."""
-        return request.user.has_perm(ASSIGN)
+        """Whoever may assign, or may look at hand-overs."""
+        return request.user.has_perm(ASSIGN) or super().has_view_permission(request, obj)
 
     def get_urls(self) -> list[Any]:
         """Choose a person, plan, carry out, take back."""
@@ -160,7 +160,8 @@ class HandoverAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The plan before, the outcome after."""
-        self._allowed(request)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         if request.method != "GET":
             return redirect("admin:feedback_handover_change", object_id)
         handover = self._handover(object_id)
@@ -197,6 +198,7 @@ class HandoverAdmin(ReadOnlyAdmin):
             "admin/feedback/handover/plan.html",
             _("Hand over the work of %(person)s") % {"person": handover.person},
             handover=handover,
+            may_act=request.user.has_perm(ASSIGN),
             people=people,
             rows=rows,
             planned=planned,
@@ -357,7 +359,7 @@ class ShiftNoteAdmin(ReadOnlyAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever works with feedback; the rows are narrowed to their teams."""
-        return request.user.has_perm("feedback.view_feedback")
+        return request.user.has_perm("feedback.view_feedback") or super().has_view_permission(request, obj)
 
     def visible_to(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
         """One's own teams'; leads see all."""
