@@ -18,6 +18,7 @@ SCHEDULES = (
     (_("Link feedback with its order"), "apps.feedback.tasks.link_orders_task", 10, MINUTES),
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
+    (_("Morning digest: at 8:45 on workdays"), "apps.feedback.tasks.send_digest_task", 5, MINUTES),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

@@ -8,3 +8,19 @@ class SiteConfig(AppConfig):
     name = "feedback_crm"
     label = "site_admin"
     verbose_name = _("System")
+
+    def ready(self) -> None:
+        from apps.core.dashboard import Card, cards
+        from feedback_crm.setup.card import card
+
+        cards.register(
+            "site.setup",
+            Card(
+                _("Set up the shop"),
+                frozenset({"admin", "manager"}),
+                "admin/setup/card.html",
+                card,
+                wide=True,
+            ),
+            order=1,
+        )

@@ -58,6 +58,19 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ),
                 item(_("Work items"), "task_alt", "admin:shop_workitem_changelist", "shop.view_workitem"),
                 item(
+                    _("Shift notes"),
+                    "sticky_note_2",
+                    "admin:feedback_shiftnote_changelist",
+                    "feedback.view_feedback",
+                ),
+                item(_("Morning digest"), "wb_twilight", "digest", "feedback.view_feedback"),
+                item(
+                    _("Hand-overs"),
+                    "move_group",
+                    "admin:feedback_handover_changelist",
+                    "feedback.assign_feedback",
+                ),
+                item(
                     _("Notices"),
                     "notifications",
                     "admin:core_staffnotice_changelist",
@@ -177,6 +190,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "collapsible": True,
             "items": [
+                item(_("Set up the shop"), "rocket_launch", "setup", "core.view_integration"),
                 item(_("Staff members"), "person", "admin:core_user_changelist", "core.view_user"),
                 item(_("Roles"), "shield_person", "admin:auth_group_changelist", "auth.view_group"),
                 item(

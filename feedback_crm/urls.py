@@ -8,6 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from apps.core import health
+from apps.feedback.admin.team_life import digest_view
 
 ICON = "core/icon.svg"
 
@@ -28,5 +29,7 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("api/v1/", include("feedback_crm.api")),
     path("f/", include("apps.feedback.web.urls")),
+    path("admin/digest/", admin.site.admin_view(digest_view), name="digest"),
+    path("admin/setup/", include("feedback_crm.setup.urls")),
     path("admin/", admin.site.urls),
 ]

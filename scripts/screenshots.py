@@ -24,6 +24,7 @@ SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "h
 QUEUE = "/admin/feedback/feedback/"
 # Pictures of the first record behind a list, with what follows its address in place of "change".
 FIRST_OF = {"public-sheet": "sheet", "visit": "change", "symposium": "change"}
+PEOPLE = "/admin/feedback/handover/people/"
 
 
 def main() -> int:
@@ -63,9 +64,15 @@ def main() -> int:
                     page.locator(".stores a").first.click()
                 if path == QUEUE and name.startswith("case"):
                     page.locator(".fc-row:not(.is-overdue) .fc-snippet").first.click()
+                if path == PEOPLE:
+                    plan_of_first(page)
                 page.wait_for_load_state("networkidle")
                 page.wait_for_timeout(400)
                 picture = smaller(page.screenshot(type="png"))
+                if path == PEOPLE:
+                    # The demo stays as it was: the plan is dropped, nothing changed hands.
+                    page.locator("form[action$='/drop/'] button").click()
+                    page.wait_for_load_state("networkidle")
             (given.out / f"{name}.png").write_bytes(picture)
             large += len(picture) > LARGEST
             print(f"{name}.png  {len(picture) / 1000:.0f} kB")
@@ -129,6 +136,18 @@ def pictures(user: str, lead: str) -> Iterator[tuple[str, str, str, str]]:
     yield "public-sheet", "desktop", lead, "/admin/feedback/publicentry/"
     yield "visit", "desktop", lead, "/admin/feedback/mysteryvisit/"
     yield "symposium", "desktop", lead, "/admin/feedback/symposium/"
+    yield "handover", "desktop", lead, PEOPLE
+    yield "digest", "desktop", lead, "/admin/digest/"
+    yield "setup", "desktop", user, "/admin/setup/stores/"
+
+
+def plan_of_first(page: Page) -> None:
+    """On to the plan of handing over the work of the first person in the list."""
+    page.locator("main a.fc-button, #content a.fc-button, .fc-list a.fc-button").first.click()
+    page.locator("select[name=way]").select_option("one")
+    page.locator("select[name=to] option:nth-child(3)").evaluate("option => { option.selected = true; }")
+    page.fill("textarea[name=reason]", "请假三天")
+    page.locator("form.fc-form button[type=submit]").click()
 
 
 @contextmanager

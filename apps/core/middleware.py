@@ -1,11 +1,12 @@
-"""Which language a page speaks."""
+"""Which language a page speaks; and that a one-time password opens one page only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import translation
 
 
@@ -35,3 +36,18 @@ class ShopLanguageMiddleware:
             return translation.get_language_from_request(request)
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
         return chosen if chosen in self.offered else settings.LANGUAGE_CODE
+
+
+class OneTimePasswordMiddleware:
+    """Whoever logged in with a one-time password changes it before anything else."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/admin/"):
+            change = reverse("admin:password_change")
+            free = (change, reverse("admin:logout"), reverse("admin:login"), reverse("admin:jsi18n"))
+            if request.path_info not in free and getattr(request.user, "must_change_password", False):
+                return HttpResponseRedirect(change)
+        return self.get_response(request)

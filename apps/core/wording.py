@@ -82,6 +82,7 @@ VERBS = {
     "promise": gettext_lazy("Promise noted"),
     "promise_kept": gettext_lazy("Promise kept"),
     "promise_cancelled": gettext_lazy("Promise called off"),
+    "go_live": gettext_lazy("Went live"),
 }
 
 

@@ -188,3 +188,31 @@ class InvitationState(models.TextChoices):
     DECLINED = "declined", pgettext_lazy("invitation", "declined")
     ATTENDED = "attended", pgettext_lazy("invitation", "attended")
     ABSENT = "absent", pgettext_lazy("invitation", "did not come")
+
+
+class HandoverWay(models.TextChoices):
+    ONE = "one", _("all to one colleague")
+    SPREAD = "spread", _("spread over the team by turns")
+
+
+class HandoverKind(models.TextChoices):
+    FEEDBACK = "feedback", pgettext_lazy("hand-over", "feedback")
+    PROMISE = "promise", pgettext_lazy("hand-over", "promise")
+    WORK = "work", pgettext_lazy("hand-over", "work item")
+
+
+class HandoverRowState(models.TextChoices):
+    PLANNED = "planned", pgettext_lazy("hand-over", "planned")
+    MOVED = "moved", pgettext_lazy("hand-over", "handed over")
+    REFUSED = "refused", pgettext_lazy("hand-over", "not handed over")
+    UNDONE = "undone", pgettext_lazy("hand-over", "undone")
+    RETURNED = "returned", pgettext_lazy("hand-over", "given back")
+
+
+class ShiftPart(models.TextChoices):
+    """The shift a note is about; the form proposes the one of the present hour."""
+
+    EARLY = "early", _("early shift")
+    DAY = "day", _("day shift")
+    LATE = "late", _("late shift")
+    NIGHT = "night", _("night shift")

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.dashboard import Card, cards
+from apps.core.staffing import OpenWork, open_work
 from apps.customers.registries import (
     Mover,
     Panel,
@@ -131,10 +132,30 @@ def symposium_events(customer_id: int, user: Any, limit: int) -> Iterable[Timeli
         )
 
 
+def open_work_of(person: Any, viewer: Any, now: datetime) -> OpenWork | None:
+    """What a person still has on their desk, for whoever may hand it over. Four queries."""
+    from django.urls import reverse
+    from django.utils.translation import gettext
+
+    from apps.feedback.selectors.handover import desk
+
+    if not viewer.has_perm("feedback.assign_feedback"):
+        return None
+    found = desk(person, viewer, now)
+    return OpenWork(
+        count=found.total,
+        text=gettext(
+            "%(person)s has open work: %(cases)d feedback, %(promises)d promises, %(work)d work items."
+        )
+        % {"person": person, "cases": found.cases, "promises": found.promises, "work": found.work},
+        url=reverse("admin:feedback_handover_person", args=[person.pk]),
+    )
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.core.admin.files import file_readers, kept_apart
-    from apps.feedback.selectors import home
+    from apps.feedback.selectors import home, shift_notes
 
     panels.register(
         "feedback",
@@ -145,6 +166,7 @@ def connect() -> None:
     )
     orders_written.connect(link_orders, dispatch_uid="feedback.link_orders")
 
+    open_work.register("feedback", open_work_of)
     file_readers.register("feedback", may_open_file)
     kept_apart.register("feedback.importrun", is_import_file)
     movers.register("feedback.feedback.customer", Mover("feedback.feedback", "customer"))
@@ -171,6 +193,13 @@ def connect() -> None:
         (30, "mine", Card(_("My work"), WORKING, "feedback/cards/mine.html", home.my_work)),
         (40, "pool", Card(_("Unassigned, to claim"), WORKING, "feedback/cards/pool.html", home.pool)),
         (50, "load", Card(_("Load per person"), LEADING, "feedback/cards/load.html", home.load)),
+        (
+            55,
+            "notes",
+            Card(
+                _("Shift notes of my team"), WORKING | LEADING, "feedback/cards/notes.html", shift_notes.card
+            ),
+        ),
         (60, "day", Card(_("My day"), WORKING, "feedback/cards/day.html", home.my_day)),
         (
             70,

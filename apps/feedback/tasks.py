@@ -85,3 +85,22 @@ def sweep_imports_task() -> None:
     from apps.feedback.services.import_work import sweep_imports
 
     sweep_imports(clock=timezone.now)
+
+
+@shared_task
+def send_digest_task() -> None:
+    """The morning digest, when its time has come."""
+    from apps.feedback.services.digest import send_when_due
+
+    send_when_due(now=timezone.now())
+
+
+@shared_task
+def clear_demo_task(user_id: int) -> None:
+    """Remove the demo shop, and tell whoever asked."""
+    from apps.core.models import User
+    from apps.feedback.services.demo import clear_and_tell
+
+    user = User.objects.filter(pk=user_id).first()
+    if user is not None:
+        clear_and_tell(by=user, now=timezone.now())

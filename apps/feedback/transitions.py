@@ -141,6 +141,7 @@ PROMISE = TransitionTable(
     moves=(
         Move("keep", _("Kept"), states("open"), "kept", CHANGE, main=True),
         Move("cancel", _("Not needed any more"), states("open"), "cancelled", CHANGE, needs_reason=True),
+        Move("hand_on", _("Hand on"), states("open"), None, LEAD),
     ),
 )
 

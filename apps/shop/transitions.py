@@ -28,6 +28,7 @@ WORK_ITEM = TransitionTable(
             needs_reason=True,
             danger=True,
         ),
+        Move("hand_on", _("Hand on"), states("open", "doing"), None, "shop.change_workitem"),
         Move(
             "redo",
             _("Open again"),

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from apps.core.admin.base import ShopModelAdmin
 from apps.core.admin.forms import PermissionsField, RolesField, offered
+from apps.core.admin.staffing import OpenWorkMixin, warn_of_open_work
 from apps.core.models import User
 from apps.core.wording import permission_label, role_label
 
@@ -40,7 +41,7 @@ class RolesFilter(admin.RelatedFieldListFilter):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ShopModelAdmin):
+class UserAdmin(OpenWorkMixin, DjangoUserAdmin, ShopModelAdmin):
     """Accounts are switched off, never deleted: logs name them. Only superusers hand out more than roles."""
 
     form = UserChangeForm
@@ -104,6 +105,12 @@ class UserAdmin(DjangoUserAdmin, ShopModelAdmin):
             (title, {**options, "fields": tuple(swaps.get(name, name) for name in options["fields"])})
             for title, options in fieldsets
         ]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Whoever is switched off may leave open work behind."""
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            warn_of_open_work(request, obj)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Roles to tick and permissions to choose, both in words."""

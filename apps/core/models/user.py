@@ -17,6 +17,13 @@ class User(AbstractUser):
         _("away"), default=False, help_text=_("Gets no new work by round robin while away."), db_index=False
     )
 
+    must_change_password = models.BooleanField(
+        _("must change the password"),
+        default=False,
+        editable=False,
+        help_text=_("Set with a one-time password; every page leads to the change until it is made."),
+    )
+
     class Meta:
         verbose_name = _("staff member")
         verbose_name_plural = _("staff members")
@@ -29,6 +36,11 @@ class User(AbstractUser):
         return self.name or self.username
 
     get_short_name = get_full_name
+
+    def set_password(self, raw_password: str | None) -> None:
+        """A password of one's own ends the one-time password."""
+        super().set_password(raw_password)
+        self.must_change_password = False
 
     @property
     def initials(self) -> str:

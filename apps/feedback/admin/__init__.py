@@ -1,3 +1,3 @@
 """Imported by name, so that a missing module is seen at once."""
 
-from apps.feedback.admin import feedback, imports, public_entry, reference, training, visits  # noqa: F401
+from apps.feedback.admin import feedback, imports, public_entry, reference, team_life, training, visits  # noqa: F401

@@ -227,7 +227,9 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             ),
             "files": list(feedback.files.select_related("file")),
             "overdue": feedback.is_overdue(now),
-            "promises": list(feedback.promises.select_related("made_by").order_by("due_at", "id")[:20]),
+            "promises": list(
+                feedback.promises.select_related("made_by", "keeper").order_by("due_at", "id")[:20]
+            ),
             "can_work": user.has_perm("feedback.work_feedback"),
             "tiers": Tier.choices,
             "sentiments": Sentiment.choices,

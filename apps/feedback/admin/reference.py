@@ -41,11 +41,12 @@ from apps.feedback.models import (
     WordList,
 )
 from apps.feedback.selectors.reference import DEFAULT_WEIGHTS, STAMP
-from apps.feedback.transitions import FEEDBACK
+from apps.feedback.transitions import FEEDBACK, PROMISE
 
 STAMPS = (STAMP,)
 # The action log speaks of moves as the case's own buttons do.
 move_tables.register("feedback.feedback", FEEDBACK)
+move_tables.register("feedback.promise", PROMISE)
 
 
 # -- channels and categories ----------
@@ -57,8 +58,9 @@ class ChannelAdmin(HistoryModelAdmin):
     list_display = ("__str__", "code", "group", "show_traits", "is_active")
     list_filter = ("group", "is_active")
     search_fields = ("code__istartswith", "name_zh__icontains", "name_en__icontains")
+    autocomplete_fields = ("default_store",)
     fieldsets = (
-        (None, {"fields": ("name_zh", "name_en", "code", "group", "icon", "is_active")}),
+        (None, {"fields": ("name_zh", "name_en", "code", "group", "icon", "default_store", "is_active")}),
         (
             gettext_lazy("What it is like"),
             {

@@ -301,7 +301,7 @@ class WorkplaceViews:
         """Kept (one click), or called off with a reason."""
         user: User = request.user  # type: ignore[assignment]
         move = PROMISE.get(verb)
-        if move is None:
+        if move is None or verb not in ("keep", "cancel"):
             raise Http404
         if not user.has_perm(move.permission):
             raise PermissionDenied

@@ -21,6 +21,7 @@ from apps.feedback.models.reference import (
     WordList,
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
+from apps.feedback.models.team_life import Handover, HandoverRow, ShiftNote, ShiftNoteRead
 from apps.feedback.models.training import TrainedModel
 from apps.feedback.models.visits import (
     MysteryVisit,
@@ -46,6 +47,8 @@ __all__ = (
     "FeedbackChange",
     "FeedbackFile",
     "FeedbackSearch",
+    "Handover",
+    "HandoverRow",
     "ImportMapping",
     "ImportRun",
     "ImportedCustomer",
@@ -54,6 +57,8 @@ __all__ = (
     "PublicEntry",
     "PublicReceipt",
     "SavedView",
+    "ShiftNote",
+    "ShiftNoteRead",
     "SlaClock",
     "SlaEvent",
     "SlaPause",

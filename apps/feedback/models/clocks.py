@@ -56,6 +56,12 @@ class SlaClock(models.Model):
                 name="feedback_clock_sweep",
                 condition=models.Q(state="running", next_check_at__isnull=False),
             ),
+            # Read by the home page and the morning digest: what was answered in time on a day.
+            models.Index(
+                fields=["stopped_at"],
+                name="feedback_clock_stopped",
+                condition=models.Q(stopped_at__isnull=False),
+            ),
         )
         constraints = (
             models.UniqueConstraint(fields=["feedback", "kind", "cycle"], name="feedback_clock_once"),

@@ -33,6 +33,15 @@ class Channel(Stamped):
     is_authority = models.BooleanField(_("authority or consumer body"), default=False)
     recording_possible = models.BooleanField(_("calls may be recorded"), default=False)
     review_url_pattern = models.CharField(_("address of a review"), max_length=200, blank=True)
+    default_store = models.ForeignKey(
+        Store,
+        verbose_name=_("usual store"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text=_("For feedback of this channel that names no store."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     history = HistoricalRecords()
 

@@ -82,6 +82,15 @@ class Promise(models.Model):
         related_name="+",
     )
     made_at = models.DateTimeField(_("promised at"))
+    keeper = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("kept by"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text=_("Empty: whoever owns the case, else whoever made the promise."),
+    )
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     reminded_at = models.DateTimeField(null=True, blank=True)
     broken_at = models.DateTimeField(_("broken at"), null=True, blank=True)

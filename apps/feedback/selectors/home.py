@@ -60,7 +60,7 @@ def my_work(user: User, now: datetime) -> dict[str, Any] | None:
         "rows": list(_slim(mine.exclude(status=Status.WAITING).most_urgent_first())[:6]),
         "promises": list(
             Promise.objects.filter(status=PromiseState.OPEN, due_at__lt=midnight)
-            .filter(Q(feedback__assignee=user) | Q(made_by=user))
+            .filter(Q(keeper=user) | Q(keeper=None) & (Q(feedback__assignee=user) | Q(made_by=user)))
             .only("what", "due_at", "feedback_id")
             .order_by("due_at")[:5]
         ),
@@ -149,6 +149,7 @@ def load(user: User, now: datetime) -> dict[str, Any] | None:
         share = min(100, round(100 * count / capacity)) if capacity else 100
         bars.append(
             {
+                "pk": pk,
                 "name": str(people[pk]),
                 "username": people[pk].username,
                 "count": count,
@@ -159,7 +160,12 @@ def load(user: User, now: datetime) -> dict[str, Any] | None:
             }
         )
     return (
-        {"bars": sorted(bars, key=lambda bar: (not bar["here"], -int(bar["share"])))[:14]} if bars else None
+        {
+            "bars": sorted(bars, key=lambda bar: (not bar["here"], -int(bar["share"])))[:14],
+            "may_hand_over": user.has_perm("feedback.assign_feedback"),
+        }
+        if bars
+        else None
     )
 
 

@@ -17,6 +17,7 @@ from apps.feedback.choices import Status
 from apps.feedback.models import Feedback, ImportRun, WebhookNonce
 from apps.feedback.selectors.reference import reference
 from apps.feedback.services.dispatch import Dispatcher, team_of
+from apps.feedback.services.handover import forget_plans
 from apps.feedback.services.intake import Near
 from apps.feedback.services.public_entry import forget_contacts
 from apps.shop.selectors import missing_holiday_years
@@ -120,7 +121,10 @@ def dispatch_waiting(*, now: datetime, limit: int = 500) -> int:
 
 
 def forget_old(*, now: datetime) -> int:
-    """Drop kept API answers after a day, seen signatures after their window, and what public pages remember."""
+    """Drop kept API answers after a day, seen signatures after their window, what public pages remember, and plans
+
+    nobody confirmed.
+    """
     forget_public(now=now)
     forget_contacts(now=now)
     gone, _rows = IdempotentRequest.objects.filter(created_at__lt=now - timedelta(days=1)).delete()
@@ -136,7 +140,7 @@ def forget_old(*, now: datetime) -> int:
     stalled.update(
         state=ImportRun.State.FAILED, message=_("Stopped half-way; import the same file again to go on.")
     )
-    return gone + more
+    return gone + more + forget_plans(now=now)
 
 
 def check_calendar(*, now: datetime) -> list[int]:

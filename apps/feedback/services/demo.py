@@ -17,19 +17,23 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import ProtectedError
-from django.utils import timezone
+from django.db.models import ProtectedError, Q
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
+from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog, Reveal, StaffNotice, User
 from apps.core.reference import touch
+from apps.core.services.notices import notify
 from apps.customers.choices import ContactChannel, Purpose
 from apps.customers.models import ConsentEvent, Customer, CustomerIdentity, Order, OrderItem
 from apps.feedback.choices import Source
 from apps.feedback.incoming import IncomingCustomer, IncomingFeedback
-from apps.feedback.models import Feedback
+from apps.feedback.models import Feedback, Handover, ShiftNote
 from apps.feedback.selectors.reference import STAMP
 from apps.feedback.services import moves
 from apps.feedback.services.background import dispatch_waiting, link_near_duplicates
@@ -541,6 +545,9 @@ def clear_demo(*, now: datetime) -> dict[str, int]:
     names = [entry["username"] for entry in data["people"]]
     StaffNotice.objects.filter(recipient__username__in=names).delete()
     StaffNotice.objects.filter(url__in=[address(pk) for pk in ids]).delete()
+    # Who handed what to whom, and notes between shifts of people who never were.
+    Handover.objects.filter(Q(person__username__in=names) | Q(by__username__in=names)).delete()
+    ShiftNote.objects.filter(author__username__in=names).delete()
     gone["people"] = _delete_people(User.objects.filter(username__in=names))
     gone["teams"] = _delete_each(Team.objects.filter(code__in=[entry["code"] for entry in data["teams"]]))
     gone["stores"] = _delete_each(Store.objects.filter(code__in=[entry["code"] for entry in data["stores"]]))
@@ -548,6 +555,42 @@ def clear_demo(*, now: datetime) -> dict[str, int]:
         Product.objects.filter(sku__in=[entry["sku"] for entry in data["products"]])
     )
     touch(STAMP)
+    return gone
+
+
+def demo_figures() -> dict[str, int]:
+    """How many records of the demo shop are here, under the names `clear_demo` reports them by."""
+    data = _data("shop.json")
+    return {
+        "feedback": Feedback.objects.filter(source=Source.DEMO).count(),
+        "orders": Order.objects.filter(order_no__in=[entry["order_no"] for entry in data["orders"]]).count(),
+        "customers": Customer.objects.filter(external_id__startswith="DEMO-").count(),
+        "people": User.objects.filter(username__in=demo_usernames(), is_active=True).count(),
+        "teams": Team.objects.filter(code__in=[entry["code"] for entry in data["teams"]]).count(),
+        "stores": Store.objects.filter(code__in=[entry["code"] for entry in data["stores"]]).count(),
+        "products": Product.objects.filter(sku__in=[entry["sku"] for entry in data["products"]]).count(),
+    }
+
+
+def demo_usernames() -> list[str]:
+    """Accounts that go with the demo shop; the administrator's stays."""
+    return [entry["username"] for entry in _data("shop.json")["people"]]
+
+
+def clear_and_tell(*, by: User, now: datetime) -> dict[str, int]:
+    """Clear the demo shop and tell whoever asked, in the shop's language."""
+    gone = clear_demo(now=now)
+    with translation.override(settings.LANGUAGE_CODE):
+        notify(
+            recipients=[by.pk],
+            level=NoticeLevel.INFO,
+            title=_("The demo data is gone"),
+            body=_("%(feedback)d feedback, %(customers)d customers, %(stores)d stores, %(people)d people")
+            % gone,
+            url="/admin/setup/demo/",
+            key=f"demo_cleared:{now:%Y%m%d%H%M}",
+            now=now,
+        )
     return gone
 
 

@@ -38,9 +38,11 @@ class Dispatcher:
     3. `save` writes the cursors; teams where nobody was found get one alarm an hour.
     """
 
-    def __init__(self, ref: Reference, now: datetime) -> None:
+    def __init__(self, ref: Reference, now: datetime, *, without: frozenset[int] = frozenset()) -> None:
+        """`without` are people who get nothing this time, e.g. whoever hands their work over."""
         self.ref = ref
         self.now = now
+        self.without = without
         self._cursors: dict[int, DispatchCursor] = {}
         # Team → whose place → who works in it now.
         self._seats: dict[int, dict[int, Worker]] = {}
@@ -54,7 +56,11 @@ class Dispatcher:
         """Lock the cursors of these teams."""
         wanted = {team.id: team for team in teams}
         for team in wanted.values():
-            self._seats[team.id] = self.ref.seats_now(team, self.now)
+            self._seats[team.id] = {
+                seat: worker
+                for seat, worker in self.ref.seats_now(team, self.now).items()
+                if worker.user_id not in self.without
+            }
         busy = sorted(team_id for team_id, seats in self._seats.items() if seats)
         if not busy:
             return
@@ -99,12 +105,20 @@ class Dispatcher:
         self._empty[team.id] = self._empty.get(team.id, 0) + 1
         return None
 
-    def save(self) -> None:
-        """Write the cursors that moved and raise the alarms."""
+    def here(self, team: TeamRef) -> list[int]:
+        """Who works in a locked team now, each once, in the order of their places."""
+        return list(dict.fromkeys(worker.user_id for worker in self._seats.get(team.id, {}).values()))
+
+    def save_turns(self) -> None:
+        """Write the cursors that moved."""
         for team_id in sorted(self._moved):
             DispatchCursor.objects.filter(team_id=team_id).update(
                 last_user_id=self._cursors[team_id].last_user_id
             )
+
+    def save(self) -> None:
+        """Write the cursors that moved and raise the alarms."""
+        self.save_turns()
         if not self._empty:
             return
         hour = timezone.localtime(self.now).strftime("%Y%m%d%H")

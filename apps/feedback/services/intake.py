@@ -535,6 +535,7 @@ def _identify(works: list[Work], *, now: datetime, run: ImportRun | None) -> Non
             work.store_id = work.store_id or work.order.store_id
             work.product = work.product or single.get(work.order.pk)
             work.customer = buyers.get(work.order.customer_id or 0, work.order.customer)
+        work.store_id = work.store_id or work.channel.default_store_id
     _find_customers([work for work in works if work.item.customer is not None], now=now, run=run)
 
 

@@ -88,9 +88,16 @@ def claim(*, feedback: Feedback, by: User, now: datetime, via: str = "admin") ->
 
 @transaction.atomic
 def assign(
-    *, feedback: Feedback, to: User, by: User | None, now: datetime, reason: str = "", via: str = "admin"
+    *,
+    feedback: Feedback,
+    to: User,
+    by: User | None,
+    now: datetime,
+    reason: str = "",
+    via: str = "admin",
+    tell: bool = True,
 ) -> ActionLog:
-    """Give the case to a colleague. The new owner is told; state "new" becomes "assigned"."""
+    """Give the case to a colleague. The new owner is told, unless the caller tells (`tell`); "new" becomes "assigned"."""
     if not to.is_active:
         raise InvalidInput(_("%(person)s no longer works here.") % {"person": to}, field="assignee")
     if feedback.assignee_id == to.pk:
@@ -112,7 +119,7 @@ def assign(
         Feedback.objects.filter(pk=feedback.pk, status=Status.NEW).update(status=Status.ASSIGNED)
         feedback.status = Status.ASSIGNED
         _ends_in(log, Status.ASSIGNED)
-    if by is None or by.pk != to.pk:
+    if tell and (by is None or by.pk != to.pk):
         notify(
             recipients=[to.pk],
             level=NoticeLevel.URGENT if feedback.tier == Tier.S else NoticeLevel.INFO,

@@ -84,6 +84,30 @@ def cancel(*, promise: Promise, by: User, now: datetime, reason: str) -> None:
     _log(promise.feedback, "promise_cancelled", by, now, reason=f"{promise.what}: {reason}")
 
 
+@transaction.atomic
+def hand_on(
+    *, promise: Promise, to: User, by: User, now: datetime, reason: str = "", back: bool = False
+) -> ActionLog:
+    """Another colleague sees to it, whoever owns the case. Of two who hand on at once, one wins.
+
+    `back` returns it to whom it was taken from, who may have left meanwhile.
+    """
+    if not to.is_active and not back:
+        raise InvalidInput(_("%(person)s no longer works here.") % {"person": to}, field="to")
+    return perform(
+        PROMISE,
+        promise,
+        "hand_on",
+        by=by,
+        now=now,
+        reason=reason,
+        via="admin",
+        changes={"keeper_id": to.pk, "reminded_at": None},
+        expect={"keeper_id": promise.keeper_id} if promise.keeper_id else {"keeper_id__isnull": True},
+        data={"keeper": to.pk},
+    )
+
+
 def sweep_promises(*, now: datetime) -> dict[str, int]:
     """Remind half an hour before, tell when broken. Reads what is due only; running twice tells once."""
     done = {"reminded": 0, "broken": 0}
@@ -96,7 +120,7 @@ def sweep_promises(*, now: datetime) -> dict[str, int]:
     )
     for promise in list(due):
         feedback = promise.feedback
-        owner = feedback.assignee_id or promise.made_by_id
+        owner = promise.keeper_id or feedback.assignee_id or promise.made_by_id
         if promise.due_at <= now:
             with transaction.atomic():
                 if not Promise.objects.filter(

@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from apps.core.admin.base import HistoryModelAdmin, ShopModelAdmin
 from apps.core.admin.display import badge
+from apps.core.admin.staffing import OpenWorkMixin, warn_of_open_work
 from apps.shop.admin.forms import StaffProfileForm, StoreForm, TeamForm
 from apps.shop.choices import StoreKind
 from apps.shop.models import Department, Leave, StaffProfile, Store, Team, TeamMember
@@ -119,8 +120,10 @@ class TeamAdmin(HistoryModelAdmin):
 
 
 @admin.register(StaffProfile)
-class StaffProfileAdmin(HistoryModelAdmin):
+class StaffProfileAdmin(OpenWorkMixin, HistoryModelAdmin):
     """What work may come to a person."""
+
+    person_field = "user"
 
     form = StaffProfileForm
     reference_stamps = IN_MEMORY
@@ -129,7 +132,7 @@ class StaffProfileAdmin(HistoryModelAdmin):
     search_fields = ("user__username__istartswith", "user__name__istartswith")
     list_select_related = ("user", "department")
     autocomplete_fields = ("user", "stores")
-    fields = ("user", "department", "stores", "capacity", "shift")
+    fields = ("user", "department", "stores", "capacity", "shift", "wants_digest")
 
     def visible_to(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
         """Stores in one further query for the page."""
@@ -172,7 +175,7 @@ class LeaveNowFilter(admin.SimpleListFilter):
 
 
 @admin.register(Leave)
-class LeaveAdmin(ShopModelAdmin):
+class LeaveAdmin(OpenWorkMixin, ShopModelAdmin):
     """Days away; what round robin would give to whoever is on leave goes to their stand-in."""
 
     reference_stamps = IN_MEMORY
@@ -182,6 +185,13 @@ class LeaveAdmin(ShopModelAdmin):
     list_select_related = ("user", "stand_in")
     autocomplete_fields = ("user", "stand_in")
     fields = ("user", "first_day", "last_day", "stand_in", "note")
+    person_field = "user"
+
+    def save_model(self, request: HttpRequest, obj: Leave, form: Any, change: bool) -> None:
+        """A leave that runs today leaves open work without anybody."""
+        super().save_model(request, obj, form, change)
+        if obj.first_day <= timezone.localdate() <= obj.last_day:
+            warn_of_open_work(request, obj.user)
 
     def get_form(
         self, request: HttpRequest, obj: Leave | None = None, change: bool = False, **kwargs: Any

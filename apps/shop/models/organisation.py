@@ -11,6 +11,29 @@ from apps.core.models import Stamped
 from apps.shop.choices import StoreKind, TeamRole
 
 
+class Company(Stamped):
+    """The one company of this installation (decisions, item 13) and when it went live. There is one row, number 1."""
+
+    name = models.CharField(_("name of the shop"), max_length=60, blank=True)
+    live_at = models.DateTimeField(_("live since"), null=True, blank=True)
+    live_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("taken live by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name = _("company")
+        verbose_name_plural = _("company")
+        constraints = (models.CheckConstraint(condition=models.Q(pk=1), name="shop_one_company"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Store(Stamped):
     """A store with a door or a shop on a platform (decisions, item 13: one company an installation)."""
 
@@ -136,6 +159,11 @@ class StaffProfile(Stamped):
         help_text=_(
             'Windows such as {"days": [0,1,2,3,4], "from": "09:00", "to": "18:00"}; 0 is Monday. Empty: always.'
         ),
+    )
+    wants_digest = models.BooleanField(
+        _("morning digest"),
+        default=True,
+        help_text=_("A notice at 8:45 on workdays with what the day brings."),
     )
     history = HistoricalRecords()
 

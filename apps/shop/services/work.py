@@ -38,6 +38,38 @@ def tell_owner(*, item: WorkItem, by: User, now: datetime, url: str = "") -> Non
     )
 
 
+def hand_on(
+    *,
+    item: WorkItem,
+    to: User,
+    by: User,
+    now: datetime,
+    reason: str = "",
+    via: str = "admin",
+    back: bool = False,
+) -> ActionLog:
+    """Give it to a colleague; the state stays. Of two who hand on at once, one wins. Tells nobody: callers gather.
+
+    `back` returns it to whom it was taken from, who may have left meanwhile.
+    """
+    if not to.is_active and not back:
+        raise InvalidInput(_("%(person)s no longer works here.") % {"person": to}, field="owner")
+    if item.owner_id == to.pk:
+        raise InvalidInput(_("%(person)s has this already.") % {"person": to}, field="owner")
+    return perform(
+        WORK_ITEM,
+        item,
+        "hand_on",
+        by=by,
+        now=now,
+        reason=reason,
+        via=via,
+        changes={"owner_id": to.pk},
+        expect={"owner_id": item.owner_id} if item.owner_id else {"owner_id__isnull": True},
+        data={"owner": to.pk},
+    )
+
+
 def start(*, item: WorkItem, by: User, now: datetime, via: str = "admin") -> ActionLog:
     """Somebody is on it; without an owner, whoever starts becomes it."""
     changes = {"owner_id": by.pk} if item.owner_id is None else {}

@@ -1,0 +1,1 @@
+"""From an empty installation to a shop that is live, step by step."""
