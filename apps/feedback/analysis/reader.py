@@ -28,7 +28,7 @@ from .sentiment import SentimentModel, ngrams, shipped_model_version, squash
 from .topics import TopicModel
 from .types import Emotion, Kind, Reading, Sentiment, Tier
 
-RULES_VERSION = "rules-2"
+RULES_VERSION = "rules-3"
 
 # Stars as log-odds. A clear text outweighs them: people click one star for the courier.
 _STARS = {1: -2.6, 2: -2.2, 3: -0.5, 4: 1.8, 5: 2.4}
@@ -86,6 +86,9 @@ _NOT_BY_MODEL = frozenset({"SAFETY", "COUNTERFEIT", "PRAISE", "SUGGESTION"})
 _NO_PROBLEM = frozenset({"PRAISE", "SUGGESTION", "OTHER", ""})
 # What a question may name without being a grievance: 断货了吗.
 _ASKABLE = _NO_PROBLEM | {"STOCK"}
+# What makes a demanded refund a dispute: what was sold is bad, broken or not as told, or the shop puts the customer off.
+_GROUNDS = frozenset({"QUALITY", "SAFETY", "COUNTERFEIT", "MISMATCH", "PACKAGING"})
+_PUT_OFF = frozenset({"REFUND_REFUSED", "REFUND_SLOW", "SERVICE_EVASION", "LOGISTICS_LOST"})
 # Precedence of the labelling guide: safety, genuineness, refund dispute, then the most severe; generic
 # words yield to specific ones. A subcategory not listed takes its parent's weight, or 30.
 _SEVERITY = {
@@ -391,6 +394,9 @@ class _Judgement(Findings):
     def _s_rule(self, score: float, asking: bool) -> tuple[bool, bool]:
         before_use = asking and not _USED.search(self.text)
         sure = review = suspected = False
+        disputed = self.emotions.get("anger", 0) > 0 or any(
+            self.packs.top(item.category) in _GROUNDS or item.category in _PUT_OFF for item in self.evidence
+        )
         for item in self.evidence:
             top = self.packs.top(item.category)
             group = item.s_group
@@ -413,6 +419,10 @@ class _Judgement(Findings):
             elif group == "suspicion":
                 suspected = suspected or score < 0.1
                 verdict = "s_trigger" if score < 0.1 else "s_review"
+            elif item.category == "REFUND" and group == "auto" and not disputed:
+                # 买大了一号,要求退款 asks for what every shop does daily; who was sold something bad, put off or
+                # refused has a dispute (domain.md 4: a bare 退款 is for a person to look at).
+                verdict = "s_review" if score < 0.1 else ""
             elif group == "review" or item.word in self.packs.review_words:
                 verdict = "s_review" if score < 0.1 else ""
             elif top == "SAFETY" or top == "COUNTERFEIT":
