@@ -51,6 +51,10 @@ class Mover:
     field: str
 
 
+# Which customers a person bound to some stores meets: `reach(store_ids, user)` gives a query of customer keys.
+Reach = Callable[[tuple[int, ...], Any], Any]
+
+reach: Registry[Reach] = Registry("customers within reach")
 timeline: Registry[TimelineSource] = Registry("timeline sources")
 panels: Registry[Panel] = Registry("customer panels")
 movers: Registry[Mover] = Registry("merge movers")

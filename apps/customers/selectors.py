@@ -16,7 +16,8 @@ from apps.core.hashing import email_key, phone_key
 from apps.core.masking import mask_order_no, mask_text
 from apps.customers.choices import ContactChannel, CustomerState, Purpose
 from apps.customers.models import ConsentEvent, ContactHold, Customer, CustomerIdentity, Order
-from apps.customers.registries import TimelineEvent, timeline
+from apps.customers.registries import TimelineEvent, reach, timeline
+from apps.shop.selectors import scope_of
 
 FOUND_AT_MOST = 200
 MERGE_DEPTH = 20
@@ -87,6 +88,17 @@ def living(found: QuerySet[Customer]) -> list[int]:
     rows = list(found.only("pk", "merged_into_id"))
     ends = survivors(rows)
     return sorted({ends.get(row.pk, row).pk for row in rows})
+
+
+def visible_to(user: Any, customers: QuerySet[Customer]) -> QuerySet[Customer]:
+    """Whoever is bound to stores sees the customers of those: who bought there, and whom higher apps name."""
+    scope = scope_of(user, see_all="feedback.see_all_feedback")
+    if scope.everything or not scope.stores:
+        return customers
+    met = Q(pk__in=Order.objects.filter(store_id__in=scope.stores).values("customer_id"))
+    for keys in reach:
+        met |= Q(pk__in=keys(scope.stores, user))
+    return customers.filter(met)
 
 
 def likely_same(customer: Customer, *, limit: int = 5) -> list[Customer]:

@@ -17,6 +17,7 @@ from apps.customers.registries import (
     TimelineSource,
     movers,
     panels,
+    reach,
     timeline,
 )
 from apps.customers.signals import orders_written
@@ -54,6 +55,13 @@ def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[Timelin
             url=address(entry.feedback_id),
             icon="call",
         )
+
+
+def customers_heard(stores: tuple[int, ...], user: Any) -> Any:
+    """Customers whose feedback a person bound to stores sees."""
+    from apps.feedback.models import Feedback
+
+    return Feedback.objects.visible_to(user).filter(customer__isnull=False).values("customer_id")
 
 
 def panel_context(customer: Any, user: Any) -> dict[str, Any]:
@@ -157,6 +165,7 @@ def connect() -> None:
     from apps.core.admin.files import file_readers, kept_apart
     from apps.feedback.selectors import home, shift_notes
 
+    reach.register("feedback", customers_heard)
     panels.register(
         "feedback",
         Panel(

@@ -815,3 +815,22 @@ def test_the_services_refuse_who_may_not(cast: Cast) -> None:
             by=cast.sue,
             now=timezone.now(),
         )
+
+
+def test_rejects_as_a_workbook_keep_long_numbers_as_text(cast: Cast, tmp_path: Any) -> None:
+    from openpyxl import load_workbook
+
+    client = login(cast.lin)
+    rows = [["1", "", "1", "2026-11-20 08:00", "2900123456789012345"]]
+    header = ["评价编号", "评价内容", "星级", "评价时间", "订单号"]
+    data = "\n".join([",".join(header), *(",".join(row) for row in rows)]).encode("gb18030")
+    run = through(client, data)
+    response = client.get(page(run, "rejects") + "?as=xlsx")
+    assert response.status_code == 200
+    book = tmp_path / "r.xlsx"
+    book.write_bytes(b"".join(response.streaming_content))
+    sheet = load_workbook(book).active
+    cells = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    assert cells[0][:5] == header
+    number = sheet.cell(2, 5)
+    assert (number.value, number.data_type, number.number_format) == ("2900123456789012345", "s", "@")

@@ -423,3 +423,39 @@ def test_files_of_imports_open_on_their_own_pages_only(cast: Cast) -> None:
     ImportRun.objects.create(channel=Channel.objects.first(), file=stored, started_at=NOW, by=cast.alice)
     assert login(cast.alice).get(address).status_code in (403, 404)
     assert login(cast.bob).get(address).status_code in (403, 404)
+
+
+# -- who sees and who is told ------------------------------------------------------------------------------------
+def test_store_staff_meet_the_customers_of_their_stores_only(cast: Cast) -> None:
+    from apps.customers.models import Customer, Order
+
+    heard = arrive("A", store="renmin", customer={"external_id": "h1", "nickname": "说过话的"}).customer
+    elsewhere = arrive("A", channel="jd", customer={"external_id": "e1", "nickname": "别处的"}).customer
+    bought = Customer.objects.create(nickname="买过的")
+    Order.objects.create(order_no="9001", customer=bought, store=cast.store)
+    assert heard is not None and elsewhere is not None
+    page = login(cast.sue).get("/admin/customers/customer/").content.decode()
+    assert "说过话的" in page and "买过的" in page and "别处的" not in page
+    assert login(cast.sue).get(f"/admin/customers/customer/{elsewhere.pk}/change/").status_code in (302, 404)
+    assert "别处的" in login(cast.alice).get("/admin/customers/customer/").content.decode()
+
+
+def test_the_leads_of_the_queue_hear_of_every_urgent_case(cast: Cast) -> None:
+    case = arrive("S")
+    told = set(
+        StaffNotice.objects.filter(dedupe_key__startswith=f"s:{case.pk}:").values_list("recipient", flat=True)
+    )
+    assert {cast.lin.pk, cast.max.pk} <= told
+
+
+def test_priority_follows_a_correction_and_its_undo(cast: Cast) -> None:
+    case = arrive("S")
+    log = moves.correct(feedback=case, values={"tier": "B"}, by=cast.alice, now=NOW)
+    lower = Feedback.objects.get(pk=case.pk).priority
+    assert lower < case.priority
+    assert "priority" not in Correction.objects.get().after
+    assert log is not None
+    moves.undo(log=log, by=cast.alice, now=NOW)
+    assert Feedback.objects.get(pk=case.pk).priority == case.priority
+    page = login(cast.alice).get(f"{QUEUE}{case.pk}/change/").content.decode()
+    assert "REGULATOR" not in page

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -144,10 +146,11 @@ class ActionLogAdmin(OfRecordAdmin):
     @display(description=_("from → to"))
     def show_states(self, obj: ActionLog) -> str:
         """States in the words of the record's own choices."""
-        try:
-            choices = dict(apps.get_model(obj.model)._meta.get_field("status").flatchoices)
-        except Exception:
-            choices = {}
+        choices: dict[Any, Any] = {}
+        # Most records call it status; imports, whose status would be read as that of a file, call it state.
+        for name in ("status", "state"):
+            with suppress(LookupError, FieldDoesNotExist, ValueError):
+                choices |= dict(apps.get_model(obj.model)._meta.get_field(name).flatchoices)
         before, after = (str(choices.get(state, state)) for state in (obj.from_state, obj.to_state))
         return f"{before} → {after}" if before != after else before
 

@@ -70,6 +70,10 @@ class CustomerAdmin(RevealMixin, HistoryModelAdmin):
         (gettext_lazy("Remarks"), {"fields": ("tags", "note")}),
     )
 
+    def visible_to(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        """Store staff see their stores' customers (decision 12)."""
+        return selectors.visible_to(request.user, queryset)
+
     # -- list ----------
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet, search_term: str

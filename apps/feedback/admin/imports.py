@@ -5,6 +5,9 @@ Nothing is kept in the browser or the session: every step is drawn from the run,
 
 from __future__ import annotations
 
+import csv
+import io
+import tempfile
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +21,9 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -81,6 +87,28 @@ BUSY = (State.CHECKING, State.QUEUED, State.RUNNING, State.UNDOING)
 UNDO_AT_ONCE = 1000
 
 move_tables.register("feedback.importrun", IMPORT)
+
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def rejects_as_book(handle: Any) -> Any:
+    """The rejected rows as a workbook of text cells, written row by row to a temporary file."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in csv.reader(io.TextIOWrapper(handle, encoding="utf-8-sig", newline="")):
+        cells = []
+        for value in row[:200]:
+            # Neutralised for spreadsheets already; control characters are no XML.
+            cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value)[:32_000])
+            cell.number_format = "@"
+            cell.data_type = "s"
+            cells.append(cell)
+        sheet.append(cells)
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    book.save(out)
+    out.seek(0)
+    return out
 
 
 @admin.register(ImportRun)
@@ -569,9 +597,15 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         except FileNotFoundError as error:
             raise Http404 from error
         imports.record_download(run=run, stored=stored, by=request.user, now=timezone.now())  # type: ignore[arg-type]
-        response = FileResponse(
-            handle, as_attachment=True, filename=stored.name, content_type="text/csv; charset=utf-8"
-        )
+        if request.GET.get("as") == "xlsx":
+            # Opened in a spreadsheet, a CSV spoils long numbers again; here every cell is text.
+            book = rejects_as_book(handle)
+            name = f"{stored.name.rpartition('.')[0] or stored.name}.xlsx"
+            response = FileResponse(book, as_attachment=True, filename=name, content_type=XLSX)
+        else:
+            response = FileResponse(
+                handle, as_attachment=True, filename=stored.name, content_type="text/csv; charset=utf-8"
+            )
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-store, private"
         return response

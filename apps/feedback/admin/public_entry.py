@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
@@ -107,6 +108,7 @@ class PublicEntryAdmin(ShopModelAdmin):
             store=entry.store,
             qr=mark_safe(qr_svg(address_of(entry))),
             address=address_of(entry).split("://", 1)[-1],
+            is_local=urlsplit(settings.SITE_URL).hostname in ("localhost", "127.0.0.1", "::1"),
             back=reverse("admin:feedback_publicentry_change", args=[entry.pk]),
         )
 

@@ -172,7 +172,19 @@ def reasons(feedback: Feedback, ref: Reference) -> list[str]:
         "negated": _("Denied in the text: %(what)s"),
         "literal_seed": _("Literal reading is on: %(what)s"),
     }
+    names |= {
+        "REGULATOR": _("an authority or a court is named"),
+        "REVIEW": _("words that may mean danger"),
+        "QUESTION": _("a danger is asked about"),
+        "WORRY": _("a danger is feared"),
+        "SUSPICION": _("a danger is suspected"),
+        "ELSEWHERE": _("it happened elsewhere"),
+        "FAULT": _("a fault that may be dangerous"),
+        "AUTO": _("words of danger"),
+    }
     out = []
+    if feedback.corrections.exists():
+        out.append(_("A colleague has put the reading right; what follows is what the machine saw."))
     for reason in feedback.reading.get("reasons", []):
         kind, _sep, code = reason.partition(":")
         channel = ref.channels.get(code)

@@ -124,7 +124,9 @@ class Dispatcher:
         hour = timezone.localtime(self.now).strftime("%Y%m%d%H")
         leads = {team.id: team.leads or self.ref.ops_leads for team in self.ref.teams}
         # One notice per lead and hour, however many teams and rows it concerns: an alarm that repeats is not read.
-        recipients = {lead for team_id in self._empty for lead in leads.get(team_id, self.ref.ops_leads)}
+        # Whoever leads the queue knows what lies in it, whichever team is empty.
+        recipients = {lead for team_id in self._empty for lead in leads.get(team_id, [])}
+        recipients.update(self.ref.ops_leads)
         notify(
             recipients=sorted(recipients),
             level=NoticeLevel.WARNING,

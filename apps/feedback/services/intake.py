@@ -920,7 +920,8 @@ def _alarm(ref: Reference, works: list[Work], *, now: datetime) -> None:
     leads = {team.id: team.leads for team in ref.teams}
 
     def told(record: Feedback) -> list[int]:
-        return [*(leads.get(record.team_id or 0) or ref.ops_leads), *ref.managers]
+        # The leads of the queue hear of every S, whichever team it went to.
+        return [*leads.get(record.team_id or 0, []), *ref.ops_leads, *ref.managers]
 
     if len(urgent) > S_ALARMS_ONE_BY_ONE:
         notify(

@@ -32,6 +32,7 @@ from apps.feedback.choices import (
 from apps.feedback.models import Correction, Entry, Feedback, SlaClock, SlaPause
 from apps.feedback.selectors.reference import STAMP, reference
 from apps.feedback.services import clocks
+from apps.feedback.services.grading import priority_of
 from apps.feedback.services.telling import address, people
 from apps.feedback.transitions import FEEDBACK
 from apps.shop.models import WorkItem
@@ -627,6 +628,8 @@ def correct(
     before = {name: getattr(feedback, name) for name in changes}
     if "tier" in changes:
         changes["tier_rank"] = TIER_RANK[changes["tier"]]
+    if changes.keys() & {"tier", "sentiment"}:
+        changes["priority"] = _priority(feedback, changes)
     data: dict[str, Any] = {}
     if "tier" in changes and feedback.is_open:
         data = {"clocks": clocks.snapshot(feedback), "checked": _self_checks(feedback).exists()}
@@ -636,7 +639,7 @@ def correct(
     Correction.objects.create(
         feedback=feedback,
         before=before,
-        after={name: value for name, value in changes.items() if name != "tier_rank"},
+        after={name: value for name, value in changes.items() if name not in ("tier_rank", "priority")},
         reading_version=feedback.reading_version,
         by=by,
         at=now,
@@ -654,6 +657,19 @@ def correct(
                 now=now,
             )
     return log
+
+
+def _priority(feedback: Feedback, changes: dict[str, Any]) -> int:
+    """The priority of the reading as it is now known to be (R13); how many had the same problem is of no use later."""
+    return priority_of(
+        reference(),
+        tier=changes.get("tier", feedback.tier),
+        text=feedback.text,
+        strength=float(feedback.reading.get("strength", 0.0)),
+        same_problem=0,
+        member_tier=feedback.customer.member_tier if feedback.customer else "",
+        sentiment=changes.get("sentiment", feedback.sentiment),
+    )
 
 
 def _self_checks(feedback: Feedback) -> QuerySet[WorkItem]:

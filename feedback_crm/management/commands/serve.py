@@ -31,6 +31,8 @@ class Command(BaseCommand):
         """Start the three, wait until one ends or a signal comes, stop the rest."""
         host, port = options["host"], options["port"]
         self._port_is_free(host, port)
+        # Links and QR codes lead here, unless the shop has told its own address.
+        os.environ.setdefault("SITE_URL", f"http://localhost:{port}")
         python = sys.executable
         commands = {
             "web": [
