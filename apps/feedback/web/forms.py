@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy, pgettext_lazy
+from django.utils.translation import ngettext, pgettext_lazy
 
 from apps.feedback.choices import Kind
 
@@ -29,6 +29,11 @@ class PhotosField(forms.FileField):
         """Each by itself; an empty file is left out."""
         items = data if isinstance(data, list | tuple) else [data]
         return [super(PhotosField, self).clean(item, initial) for item in items if item]
+
+
+def star_choices() -> list[tuple[int, str]]:
+    """One to five, in the language of whoever asks: `%` on a lazy plural would settle it when this is imported."""
+    return [(n, ngettext("%(n)d star", "%(n)d stars", n) % {"n": n}) for n in range(1, 6)]
 
 
 class SayForm(forms.Form):
@@ -61,7 +66,7 @@ class SayForm(forms.Form):
         coerce=int,
         empty_value=None,
         widget=forms.RadioSelect,
-        choices=[(n, ngettext_lazy("%(n)d star", "%(n)d stars", n) % {"n": n}) for n in range(1, 6)],
+        choices=star_choices,
     )
     photos = PhotosField(
         label=_("Photos"),
