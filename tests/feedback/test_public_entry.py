@@ -405,6 +405,35 @@ def test_a_resolved_case_opens_again_unless_it_is_thanks(
     assert Entry.objects.filter(kind="inbound").count() == 1
 
 
+def test_a_case_nobody_owned_is_handed_out_when_the_customer_comes_back(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    client = visitor()
+    # Praise is put aside at once and belongs to nobody.
+    number, secret = slip(send(client, entry, text="谢谢，非常满意，服务真好", rating="5"))
+    feedback = case(Feedback.objects.get().pk)
+    assert (feedback.status, feedback.assignee) == ("closed", None)
+    assert add(client, look(client, number, secret), "又坏了，还是没解决，要求退款").status_code == 200
+    feedback.refresh_from_db()
+    assert feedback.status == "assigned"
+    assert feedback.assignee in (cast.alice, cast.bob)
+    assert feedback.team is not None
+    assert told(feedback.assignee, feedback.number) >= 1
+
+
+def test_a_case_that_opens_while_nobody_is_there_waits_to_be_handed_out(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    client = visitor()
+    number, secret = slip(send(client, entry, text="谢谢，非常满意，服务真好", rating="5"))
+    page = look(client, number, secret)
+    cast.off_duty()
+    assert add(client, page, "又坏了，还是没解决，要求退款").status_code == 200
+    feedback = Feedback.objects.get()
+    assert (feedback.status, feedback.assignee) == ("new", None)
+    moves.claim(feedback=feedback, by=cast.lin, now=timezone.now())
+
+
 def test_after_thirty_days_the_text_stays_with_the_customer(entry: PublicEntry, cast: Cast) -> None:
     client = visitor()
     number, secret = slip(send(client, entry))
@@ -471,6 +500,26 @@ def test_a_customer_known_otherwise_keeps_the_telephone(entry: PublicEntry, cast
     Feedback.objects.update(status="closed", closed_at=timezone.now())
     assert service.forget_contacts(now=timezone.now() + timedelta(days=366)) == 1
     assert Customer.objects.get().phone == "13912345678"
+
+
+def test_somebody_who_wrote_twice_is_forgotten_when_the_last_case_is_over(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    for text in (LATE, "包装也破了，要求换货"):
+        send(visitor(), entry, text=text, phone="13912345678", nickname="王小明", agreed="on")
+    first, second = Feedback.objects.order_by("pk")
+    assert first.customer == second.customer
+    now = timezone.now()
+    moves.resolve(feedback=case(first.pk), by=cast.lin, now=now, reason="已退款")
+    later = now + timedelta(days=366)
+    # The other case still runs: the shop may have to call.
+    assert service.forget_contacts(now=later) == 0
+    assert Customer.objects.get().phone == "13912345678"
+    assert Feedback.objects.get(pk=first.pk).author_name == ""
+    moves.resolve(feedback=case(second.pk), by=cast.lin, now=later, reason="已换货")
+    assert service.forget_contacts(now=later + timedelta(days=366)) == 2
+    assert Customer.objects.get().phone == ""
+    assert service.forget_contacts(now=later + timedelta(days=366)) == 0
 
 
 # -- the back office ----------

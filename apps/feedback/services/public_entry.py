@@ -12,6 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
@@ -53,6 +54,9 @@ SECRET_LENGTH = 8
 GUESSES = ((10, 900), (5, 900), (40, 3600))
 # "Praise" is left to the reading: whoever ticks it and then complains must not be put aside unread.
 HINTS = (Kind.COMPLAINT, Kind.SUGGESTION, Kind.INQUIRY)
+
+
+_ENDED = Coalesce("feedback__closed_at", "feedback__resolved_at", "feedback__updated_at")
 
 
 class WrongSecret(DomainError):
@@ -269,17 +273,26 @@ def forget_contacts(*, now: datetime, limit: int = 500) -> int:
     orders, another feedback or anything else keeps them, since they were not left here alone (PIPL art. 47).
     """
     before = now - timedelta(days=settings.PUBLIC_ENTRY["keep_contact_days"])
-    due = (
-        PublicReceipt.objects.exclude(notice="")
-        .filter(created_at__lt=before)
-        .exclude(feedback__status__in=OPEN)
-        .annotate(ended=Coalesce("feedback__closed_at", "feedback__resolved_at", "feedback__updated_at"))
-        .filter(ended__lt=before)
-        .select_related("feedback__customer")
-        .order_by("created_at")[:limit]
+    over = Q(created_at__lt=before, ended__lt=before) & ~Q(feedback__status__in=OPEN)
+    receipts = PublicReceipt.objects.annotate(ended=_ENDED)
+    # Somebody who wrote twice and whose other case still runs keeps the contact for that one; when that is over
+    # too, whichever comes last takes it away. Until then this one stays due.
+    held = (
+        receipts.filter(feedback__customer=OuterRef("feedback__customer"))
+        .exclude(pk=OuterRef("pk"))
+        .exclude(over)
     )
+    due = (
+        receipts.exclude(notice="")
+        .filter(over)
+        .annotate(is_held=Exists(held))
+        .select_related("feedback__customer")
+        .order_by("created_at")
+    )
+    named = due.filter(is_held=True).exclude(feedback__author_name="").values_list("pk", flat=True)[:limit]
+    Feedback.objects.filter(pk__in=list(named)).update(author_name="")
     done = 0
-    for receipt in due:
+    for receipt in due.filter(is_held=False)[:limit]:
         with transaction.atomic():
             if not PublicReceipt.objects.filter(pk=receipt.pk).exclude(notice="").update(notice=""):
                 continue
@@ -287,20 +300,20 @@ def forget_contacts(*, now: datetime, limit: int = 500) -> int:
             feedback = receipt.feedback
             Feedback.objects.filter(pk=feedback.pk).update(author_name="")
             customer = feedback.customer
-            if customer is not None and _only_here(customer, feedback.pk):
+            if customer is not None and _only_here(customer):
                 customer.nickname = customer.phone = ""
                 customer.save(update_fields=["nickname", "phone", "updated_at"])
     return done
 
 
-def _only_here(customer: Customer, feedback_id: int) -> bool:
-    """Whether a customer is known by this one feedback and by nothing else."""
+def _only_here(customer: Customer) -> bool:
+    """Whether a customer is known by feedback from public pages and by nothing else."""
     if customer.external_id or customer.name or customer.email or customer.member_tier:
         return False
     for mover in movers:
         rows = apps.get_model(mover.model)._base_manager.filter(**{mover.field: customer})
         if mover.model == "feedback.feedback":
-            rows = rows.exclude(pk=feedback_id)
+            rows = rows.filter(receipt__isnull=True)
         if rows.exists():
             return False
     return True
