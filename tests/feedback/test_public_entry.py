@@ -8,21 +8,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import shared_task
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 from PIL import Image
 
-from apps.core.models import ActionLog, PublicCount, StoredFile
+from apps.core.models import ActionLog, PublicCount, StaffNotice, StoredFile
 from apps.core.public import ALPHABET
 from apps.customers.models import Customer, Order
 from apps.feedback.choices import Source
 from apps.feedback.models import Entry, Feedback, FeedbackFile, PublicEntry, PublicReceipt
 from apps.feedback.services import moves
 from apps.feedback.services import public_entry as service
+from apps.shop.models import WorkItem
 from tests.core.test_public import photo
 from tests.factories import Cast, case, make_store, make_user, told
 
@@ -478,6 +480,39 @@ def test_no_personal_data_in_addresses_or_logs(entry: PublicEntry, caplog: pytes
             assert secret.replace(" ", "") not in found
     assert "13912345678" not in caplog.text.replace("139****5678", "")
     assert secret.replace(" ", "") not in caplog.text
+
+
+def test_staff_are_told_in_the_language_of_the_shop_whatever_the_customer_reads(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    client = visitor()
+    client.get(entry.path, {"lang": "en"})
+    number, secret = slip(send(client, entry, text="吃完之后食物中毒住院了", rating="1"))
+    feedback = case(Feedback.objects.get().pk)
+    assert feedback.tier == "S"
+    moves.wait(feedback=feedback, why="customer", by=cast.lin, now=timezone.now(), reason="等顾客提供病历")
+    answer = add(client, look(client, number, secret), "病历明天发给您")
+    assert "Thank you" in answer.content.decode()
+    stored = [
+        *StaffNotice.objects.values_list("title", flat=True),
+        *WorkItem.objects.values_list("title", flat=True),
+        *ActionLog.objects.filter(verb="resume").values_list("reason", flat=True),
+        *Entry.objects.filter(kind="inbound").values_list("speaker", flat=True),
+    ]
+    assert len(stored) >= 5
+    assert [text for text in stored if not re.search("[\u4e00-\u9fff]", text)] == []
+    # The customer is still told in their own.
+    assert "Please write a little more." in send(client, entry, text="x").content.decode()
+
+
+def test_background_work_speaks_the_language_of_the_shop() -> None:
+    @shared_task
+    def spoken_task() -> str:
+        return translation.get_language()
+
+    with translation.override("en"):
+        assert spoken_task.apply().get() == "zh-hans"
+        assert translation.get_language() == "en"
 
 
 # -- forgetting ----------

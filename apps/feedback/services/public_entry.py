@@ -14,6 +14,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
@@ -232,6 +233,14 @@ def add(*, feedback_id: int, text: str, nonce: Nonce, sender: str, now: datetime
     if ended is not None and now - ended > timedelta(days=settings.PUBLIC_ENTRY["add_within_days"]):
         # The claim goes with the transaction.
         raise Ended(_("This ended a while ago. Please write a new feedback; name this number in it."))
+    # From here on staff read what is written, not the customer: it speaks the shop's language.
+    with translation.override(settings.LANGUAGE_CODE):
+        _added(feedback, text, now=now)
+    sending.settle(nonce, claim, result=feedback.pk)
+    return feedback
+
+
+def _added(feedback: Feedback, text: str, *, now: datetime) -> None:
     entry = Entry.objects.create(
         feedback=feedback, kind=EntryKind.INBOUND, speaker=_("customer"), text=text.strip(), at=now
     )
@@ -261,8 +270,6 @@ def add(*, feedback_id: int, text: str, nonce: Nonce, sender: str, now: datetime
         key=f"added:{entry.pk}",
         now=now,
     )
-    sending.settle(nonce, claim, result=feedback.pk)
-    return feedback
 
 
 # -- forgetting ----------
