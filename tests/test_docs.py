@@ -64,6 +64,16 @@ def test_every_setting_described_is_read() -> None:
     assert described == environment_variables()
 
 
+def test_the_reference_deployment_believes_its_proxy_and_takes_files_as_large_as_the_application() -> None:
+    assert "TRUSTED_PROXIES: ${TRUSTED_PROXIES:-1}" in (ROOT / "compose.yaml").read_text("utf-8")
+    location = (
+        read("how-to/deploy.md").partition("location /admin/feedback/importrun/ {")[2].partition("}")[0]
+    )
+    size = re.search(r"client_max_body_size (\d+)m;", location)
+    assert size
+    assert int(size[1]) >= settings.FEEDBACK_IMPORT_MAX_MB
+
+
 def test_every_move_of_a_case_is_described() -> None:
     text = read("architecture.md")
     assert not {verb for verb in FEEDBACK.verbs() if f"`{verb}`" not in text}

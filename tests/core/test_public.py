@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from PIL import Image
 from apps.core.exceptions import InvalidInput
 from apps.core.models import PublicCount, PublicNonce
 from apps.core.public import ALPHABET, NONCE_LIFE, address_key, new_nonce, qr_svg, read_nonce, tidy_code
+from apps.core.services import photos
 from apps.core.services import public as service
 from apps.core.services.files import detect
 from apps.core.services.photos import clean_photo
@@ -231,6 +233,58 @@ def test_a_large_photo_becomes_smaller() -> None:
     raw = photo(size=(4000, 3000))
     with Image.open(clean_photo(raw, size=1, number=1)) as picture:
         assert max(picture.size) == 2560
+
+
+def solid(kind: str, size: tuple[int, int], **options: Any) -> io.BytesIO:
+    """A picture of one colour: a small file however many pixels it has."""
+    raw = io.BytesIO()
+    Image.new("L", size, 200).save(raw, kind, **options)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("WEBP", {"lossless": True, "method": 0}), ("JPEG", {"progressive": True})],
+)
+def test_a_small_file_that_would_fill_the_memory_is_refused(kind: str, options: dict[str, Any]) -> None:
+    raw = solid(kind, (6000, 4600), **options)
+    assert len(raw.getvalue()) < 500_000
+    with pytest.raises(InvalidInput) as caught:
+        clean_photo(raw, size=len(raw.getvalue()), number=1)
+    assert caught.value.params["field"] == "photos"
+
+
+def test_a_plain_jpeg_of_a_telephone_with_many_pixels_passes() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    raw = solid("JPEG", (9000, 6000), exif=exif)
+    with Image.open(clean_photo(raw, size=1, number=1)) as picture:
+        assert picture.size == (1707, 2560)
+
+
+def test_photos_are_unpacked_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, most, whole = 0, 0, photos._made_anew
+
+    def watched(*args: Any, **options: Any) -> Any:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        time.sleep(0.02)
+        try:
+            return whole(*args, **options)
+        finally:
+            busy -= 1
+
+    monkeypatch.setattr(photos, "_made_anew", watched)
+    threads = [
+        threading.Thread(target=clean_photo, args=(photo(),), kwargs={"size": 1, "number": 1})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
 
 
 def test_the_qr_code_is_plain_svg() -> None:

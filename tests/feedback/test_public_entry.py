@@ -8,21 +8,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import shared_task
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 from PIL import Image
 
-from apps.core.models import ActionLog, PublicCount, StoredFile
+from apps.core.models import ActionLog, PublicCount, StaffNotice, StoredFile
 from apps.core.public import ALPHABET
 from apps.customers.models import Customer, Order
 from apps.feedback.choices import Source
 from apps.feedback.models import Entry, Feedback, FeedbackFile, PublicEntry, PublicReceipt
 from apps.feedback.services import moves
 from apps.feedback.services import public_entry as service
+from apps.shop.models import WorkItem
 from tests.core.test_public import photo
 from tests.factories import Cast, case, make_store, make_user, told
 
@@ -405,6 +407,35 @@ def test_a_resolved_case_opens_again_unless_it_is_thanks(
     assert Entry.objects.filter(kind="inbound").count() == 1
 
 
+def test_a_case_nobody_owned_is_handed_out_when_the_customer_comes_back(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    client = visitor()
+    # Praise is put aside at once and belongs to nobody.
+    number, secret = slip(send(client, entry, text="谢谢，非常满意，服务真好", rating="5"))
+    feedback = case(Feedback.objects.get().pk)
+    assert (feedback.status, feedback.assignee) == ("closed", None)
+    assert add(client, look(client, number, secret), "又坏了，还是没解决，要求退款").status_code == 200
+    feedback.refresh_from_db()
+    assert feedback.status == "assigned"
+    assert feedback.assignee in (cast.alice, cast.bob)
+    assert feedback.team is not None
+    assert told(feedback.assignee, feedback.number) >= 1
+
+
+def test_a_case_that_opens_while_nobody_is_there_waits_to_be_handed_out(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    client = visitor()
+    number, secret = slip(send(client, entry, text="谢谢，非常满意，服务真好", rating="5"))
+    page = look(client, number, secret)
+    cast.off_duty()
+    assert add(client, page, "又坏了，还是没解决，要求退款").status_code == 200
+    feedback = Feedback.objects.get()
+    assert (feedback.status, feedback.assignee) == ("new", None)
+    moves.claim(feedback=feedback, by=cast.lin, now=timezone.now())
+
+
 def test_after_thirty_days_the_text_stays_with_the_customer(entry: PublicEntry, cast: Cast) -> None:
     client = visitor()
     number, secret = slip(send(client, entry))
@@ -451,6 +482,39 @@ def test_no_personal_data_in_addresses_or_logs(entry: PublicEntry, caplog: pytes
     assert secret.replace(" ", "") not in caplog.text
 
 
+def test_staff_are_told_in_the_language_of_the_shop_whatever_the_customer_reads(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    client = visitor()
+    client.get(entry.path, {"lang": "en"})
+    number, secret = slip(send(client, entry, text="吃完之后食物中毒住院了", rating="1"))
+    feedback = case(Feedback.objects.get().pk)
+    assert feedback.tier == "S"
+    moves.wait(feedback=feedback, why="customer", by=cast.lin, now=timezone.now(), reason="等顾客提供病历")
+    answer = add(client, look(client, number, secret), "病历明天发给您")
+    assert "Thank you" in answer.content.decode()
+    stored = [
+        *StaffNotice.objects.values_list("title", flat=True),
+        *WorkItem.objects.values_list("title", flat=True),
+        *ActionLog.objects.filter(verb="resume").values_list("reason", flat=True),
+        *Entry.objects.filter(kind="inbound").values_list("speaker", flat=True),
+    ]
+    assert len(stored) >= 5
+    assert [text for text in stored if not re.search("[\u4e00-\u9fff]", text)] == []
+    # The customer is still told in their own.
+    assert "Please write a little more." in send(client, entry, text="x").content.decode()
+
+
+def test_background_work_speaks_the_language_of_the_shop() -> None:
+    @shared_task
+    def spoken_task() -> str:
+        return translation.get_language()
+
+    with translation.override("en"):
+        assert spoken_task.apply().get() == "zh-hans"
+        assert translation.get_language() == "en"
+
+
 # -- forgetting ----------
 def test_name_and_telephone_go_after_the_promised_time(entry: PublicEntry, cast: Cast) -> None:
     send(visitor(), entry, phone="13912345678", nickname="王小明", agreed="on")
@@ -471,6 +535,26 @@ def test_a_customer_known_otherwise_keeps_the_telephone(entry: PublicEntry, cast
     Feedback.objects.update(status="closed", closed_at=timezone.now())
     assert service.forget_contacts(now=timezone.now() + timedelta(days=366)) == 1
     assert Customer.objects.get().phone == "13912345678"
+
+
+def test_somebody_who_wrote_twice_is_forgotten_when_the_last_case_is_over(
+    entry: PublicEntry, cast: Cast
+) -> None:
+    for text in (LATE, "包装也破了，要求换货"):
+        send(visitor(), entry, text=text, phone="13912345678", nickname="王小明", agreed="on")
+    first, second = Feedback.objects.order_by("pk")
+    assert first.customer == second.customer
+    now = timezone.now()
+    moves.resolve(feedback=case(first.pk), by=cast.lin, now=now, reason="已退款")
+    later = now + timedelta(days=366)
+    # The other case still runs: the shop may have to call.
+    assert service.forget_contacts(now=later) == 0
+    assert Customer.objects.get().phone == "13912345678"
+    assert Feedback.objects.get(pk=first.pk).author_name == ""
+    moves.resolve(feedback=case(second.pk), by=cast.lin, now=later, reason="已换货")
+    assert service.forget_contacts(now=later + timedelta(days=366)) == 2
+    assert Customer.objects.get().phone == ""
+    assert service.forget_contacts(now=later + timedelta(days=366)) == 0
 
 
 # -- the back office ----------

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from apps.core.models import PublicCount, PublicNonce
-from apps.feedback.models import Entry, Feedback, PublicReceipt
+from apps.feedback.models import Entry, Feedback, MysteryVisit, PublicReceipt
 from apps.feedback.services import public_entry as service
 from apps.feedback.services import visits
 from tests.factories import NOW, make_cast
@@ -77,6 +80,40 @@ def test_two_record_one_visit_and_one_is_told() -> None:
     assert sum(not isinstance(result, Exception) for result in results) == 1
     assert Feedback.objects.filter(channel__code="mystery_visit").count() == 3
     assert visit.findings.filter(feedback__isnull=True).count() == 0
+
+
+def test_a_form_saved_while_its_visit_is_submitted_does_not_make_it_a_draft_again() -> None:
+    cast = make_cast()
+    visit = make_visit(cast, "货架上有过期酸奶", visitor_name="某某调研公司")
+    client = Client()
+    client.force_login(cast.alice)
+    scores = list(visit.scores.all())
+    form: dict[str, Any] = {
+        "store": cast.store.pk, "visited_at_0": "2026-11-01", "visited_at_1": "10:00:00", "visitor": "",
+        "visitor_name": "某某调研公司", "summary": "改", "findings-TOTAL_FORMS": 0, "findings-INITIAL_FORMS": 0,
+        "scores-TOTAL_FORMS": len(scores), "scores-INITIAL_FORMS": len(scores),
+    }  # fmt: skip
+    for n, score in enumerate(scores):
+        form |= {f"scores-{n}-id": score.pk, f"scores-{n}-visit": visit.pk, f"scores-{n}-score": 7}
+        form |= {f"scores-{n}-note": ""}
+    submitted = threading.Event()
+
+    def submit() -> None:
+        with transaction.atomic():
+            visits.submit(visit=MysteryVisit.objects.get(pk=visit.pk), by=cast.alice, now=timezone.now())
+            submitted.set()
+            # The form is posted meanwhile and meets a row that is about to change.
+            time.sleep(1)
+
+    def save() -> int:
+        submitted.wait(timeout=30)
+        return client.post(f"/admin/feedback/mysteryvisit/{visit.pk}/change/", form).status_code
+
+    results = at_once([submit, save])
+    assert not faults(results)
+    assert results[1] == 403
+    visit.refresh_from_db()
+    assert (visit.status, visit.summary) == ("submitted", "")
 
 
 def test_two_choose_the_same_customers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from typing import IO
 
@@ -25,8 +26,12 @@ WRITTEN_AS = {
 }
 READERS = ("JPEG", "PNG", "WEBP", "HEIF")
 LONGEST_SIDE = 2560
-# A 100-megapixel telephone passes; a small file that unpacks to gigabytes does not.
+# A 100-megapixel telephone passes: its JPEG decodes straight to about the size that is kept.
 MOST_PIXELS = 120_000_000
+# Everything else is unpacked whole, up to a dozen bytes a pixel: half a megabyte may become gigabytes.
+MOST_UNPACKED = 26_500_000
+# Several at once would need their memory at once.
+ONE_AT_A_TIME = threading.Lock()
 MAX_BYTES = 10 * 1024 * 1024
 
 
@@ -50,24 +55,43 @@ def clean_photo(upload: IO[bytes], *, size: int, number: int) -> ContentFile:
         )
     written_as, suffix = WRITTEN_AS[content_type]
     try:
-        with warnings.catch_warnings():
+        with ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(upload, formats=READERS) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise ValueError("too many pixels")
-                # JPEG decodes straight to about the size that is kept.
-                picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-                upright = ImageOps.exif_transpose(picture)
-                upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-                mode = "RGB" if written_as == "JPEG" or not upright.has_transparency_data else "RGBA"
-                pixels = upright.convert(mode)
+            return _made_anew(upload, written_as, name=f"photo-{number}.{suffix}")
+    except _TooLarge as error:
+        raise InvalidInput(
+            _("Photo %(number)d has more pixels than can be handled here. Send it in a smaller size.")
+            % {"number": number},
+            field="photos",
+        ) from error
     except Exception as error:  # A picture made to harm may raise anything.
         raise InvalidInput(
             _("Photo %(number)d cannot be read. Take it again or leave it out.") % {"number": number},
             field="photos",
         ) from error
+
+
+class _TooLarge(Exception):
+    """More pixels than memory is given for."""
+
+
+def _made_anew(upload: IO[bytes], written_as: str, *, name: str) -> ContentFile:
+    with Image.open(upload, formats=READERS) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise _TooLarge
+        if not picture.info.get("progressive"):
+            share = min(1.0, LONGEST_SIDE / max(picture.size))
+            picture.draft("RGB", (max(1, int(picture.width * share)), max(1, int(picture.height * share))))
+        # The size it will have once it is unpacked.
+        if picture.width * picture.height > MOST_UNPACKED:
+            raise _TooLarge
+        # Smaller first: turning copies it.
+        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        upright = ImageOps.exif_transpose(picture)
+        mode = "RGB" if written_as == "JPEG" or not upright.has_transparency_data else "RGBA"
+        pixels = upright.convert(mode)
     # Writers copy comments and EXIF from what they find here.
     pixels.info = {}
     buffer = io.BytesIO()
     pixels.save(buffer, written_as, quality=85)
-    return ContentFile(buffer.getvalue(), name=f"photo-{number}.{suffix}")
+    return ContentFile(buffer.getvalue(), name=name)

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
@@ -30,6 +30,7 @@ from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError, InvalidInput
 from apps.core.models import User
 from apps.core.services.photos import clean_photo
+from apps.core.typed import whole_number, whole_numbers
 from apps.core.wording import VERBS, move_tables
 from apps.customers.choices import MemberTier
 from apps.feedback.admin.forms import FilesField, ManyFiles
@@ -297,6 +298,23 @@ class RecordAdmin(MovesMixin, ShopModelAdmin):
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
         """Parts come once there is a record."""
         return self.inlines if obj is not None else ()
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Saving writes every column, so the state is read under a lock: what somebody submits or records in the
+        same moment is not set back to a draft.
+        """
+        number = whole_number(object_id)
+        if request.method != "POST" or number is None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        with transaction.atomic():
+            list(self.model._base_manager.select_for_update().filter(pk=number).values_list("pk"))
+            return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Photos after everything else."""
@@ -610,7 +628,7 @@ class SymposiumAdmin(RecordAdmin):
         now = timezone.now()
         back = reverse("admin:feedback_symposium_change", args=[symposium.pk])
         if request.method == "POST":
-            ids = [int(pk) for pk in request.POST.getlist("customer") if pk.isdigit()]
+            ids = whole_numbers(request.POST.getlist("customer"))
             try:
                 added, left = visits.choose(
                     symposium=symposium,
@@ -674,7 +692,7 @@ class SymposiumAdmin(RecordAdmin):
         verb = request.POST.get("verb", "")
         if request.method != "POST" or INVITATION.get(verb) is None:
             return redirect(back)
-        ids = [int(pk) for pk in request.POST.getlist("invitation") if pk.isdigit()]
+        ids = whole_numbers(request.POST.getlist("invitation"))
         if not ids:
             messages.warning(request, _("Choose rows first."))
             return redirect(back)

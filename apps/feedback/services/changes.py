@@ -17,7 +17,7 @@ from apps.feedback.incoming import IncomingFeedback
 from apps.feedback.models import Feedback, FeedbackChange, FeedbackSearch
 from apps.feedback.selectors.reference import Reference
 from apps.feedback.services import clocks
-from apps.feedback.services.dispatch import Dispatcher, team_of
+from apps.feedback.services.dispatch import hand_out
 from apps.feedback.services.grading import asks_for_nothing, tier_of
 from apps.feedback.services.self_check import open_self_checks
 from apps.feedback.services.telling import address, people
@@ -74,7 +74,7 @@ def apply_change(ref: Reference, *, feedback_id: int, item: IncomingFeedback, no
         feedback.closed_at = feedback.resolved_at = None
         feedback.kind = reading.kind
         if feedback.assignee_id is None:
-            _hand_out(ref, feedback, now=now)
+            hand_out(ref, feedback, now=now)
     feedback.save()
     if rises and tier == Tier.S and feedback.is_open:
         open_self_checks(ref, [feedback], now=now)
@@ -108,28 +108,3 @@ def apply_change(ref: Reference, *, feedback_id: int, item: IncomingFeedback, no
         data={"rating": rating},
     )
     return True
-
-
-def _hand_out(ref: Reference, feedback: Feedback, *, now: datetime) -> None:
-    """Team and person for a review that was nobody's work until it changed; the caller saves."""
-    team = team_of(ref, feedback)
-    if team is None:
-        return
-    feedback.team_id = team.id
-    dispatcher = Dispatcher(ref, now)
-    dispatcher.lock([team])
-    user_id = dispatcher.pick(team, feedback.tier)
-    dispatcher.save()
-    if user_id is None:
-        return
-    feedback.assignee_id, feedback.assigned_at, feedback.status = user_id, now, Status.ASSIGNED
-    ActionLog.objects.create(
-        model="feedback.feedback",
-        object_id=feedback.pk,
-        verb="dispatch",
-        from_state=Status.NEW,
-        to_state=Status.ASSIGNED,
-        via="dispatch",
-        at=now,
-        data={"assignee": user_id, "team": team.id},
-    )

@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
+from apps.core.models import ActionLog
 from apps.core.services.notices import notify
-from apps.feedback.choices import OPEN, Tier
+from apps.feedback.choices import OPEN, Status, Tier
 from apps.feedback.models import DispatchCursor, Feedback
 from apps.feedback.selectors.reference import Reference, TeamRef, Worker
 
@@ -139,3 +140,30 @@ class Dispatcher:
             key=f"empty_pool:{hour}",
             now=self.now,
         )
+
+
+def hand_out(ref: Reference, feedback: Feedback, *, now: datetime) -> None:
+    """Team and person for a new or reopened case that is nobody's work yet; the caller saves. Nobody free leaves it new,
+
+    and the sweep of waiting cases finds it."""
+    team = team_of(ref, feedback)
+    if team is None:
+        return
+    feedback.team_id = team.id
+    dispatcher = Dispatcher(ref, now)
+    dispatcher.lock([team])
+    user_id = dispatcher.pick(team, feedback.tier)
+    dispatcher.save()
+    if user_id is None:
+        return
+    feedback.assignee_id, feedback.assigned_at, feedback.status = user_id, now, Status.ASSIGNED
+    ActionLog.objects.create(
+        model="feedback.feedback",
+        object_id=feedback.pk,
+        verb="dispatch",
+        from_state=Status.NEW,
+        to_state=Status.ASSIGNED,
+        via="dispatch",
+        at=now,
+        data={"assignee": user_id, "team": team.id},
+    )

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Count, Q
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apps.core import masking
@@ -174,7 +176,8 @@ def take_in(
     # it, and goes on. Three rounds are ample, since each round settles at least one meeting.
     for attempt in range(4):
         try:
-            with transaction.atomic():
+            # What staff will read speaks the shop's language, whichever the sender's page or program speaks.
+            with translation.override(settings.LANGUAGE_CODE), transaction.atomic():
                 taken = _store(ref, works, source=source, now=now, by=by, run=run, near=near, timings=timings)
             break
         except (IntegrityError, OperationalError) as error:

@@ -32,6 +32,7 @@ from apps.feedback.choices import (
 from apps.feedback.models import Correction, Entry, Feedback, SlaClock, SlaPause
 from apps.feedback.selectors.reference import STAMP, reference
 from apps.feedback.services import clocks
+from apps.feedback.services.dispatch import hand_out
 from apps.feedback.services.grading import priority_of
 from apps.feedback.services.telling import address, people
 from apps.feedback.transitions import FEEDBACK
@@ -378,7 +379,8 @@ def reopen(
 ) -> ActionLog:
     """Take it up again. Within seven days the case goes on with a new second clock; later, or when nobody ever
 
-    answered, it also gets a new first clock.
+    answered, it also gets a new first clock. Where neither an owner nor a person who reopens is there, it is handed
+    out like something that has just come in.
     """
     ended = feedback.resolved_at or feedback.closed_at or feedback.updated_at
     answered = feedback.first_response_at is not None
@@ -398,6 +400,19 @@ def reopen(
         },
     )
     ref = reference()
+    if feedback.assignee_id is None:
+        # "In progress" with nobody would be found by no sweep and could be claimed by nobody.
+        _ends_in(log, Status.NEW)
+        feedback.status = Status.NEW
+        hand_out(ref, feedback, now=now)
+        Feedback.objects.filter(pk=feedback.pk).update(
+            status=feedback.status,
+            team_id=feedback.team_id,
+            assignee_id=feedback.assignee_id,
+            assigned_at=feedback.assigned_at,
+            claimed_at=None,
+        )
+        feedback.claimed_at = None
     kinds = [target.kind for target in ref.targets.get(feedback.tier, [])]
     if answered and now - ended <= REOPEN_WITHIN:
         kinds = [kind for kind in kinds if kind != ClockKind.FIRST_RESPONSE]

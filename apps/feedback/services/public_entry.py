@@ -12,7 +12,9 @@ from django.apps import apps
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
@@ -53,6 +55,9 @@ SECRET_LENGTH = 8
 GUESSES = ((10, 900), (5, 900), (40, 3600))
 # "Praise" is left to the reading: whoever ticks it and then complains must not be put aside unread.
 HINTS = (Kind.COMPLAINT, Kind.SUGGESTION, Kind.INQUIRY)
+
+
+_ENDED = Coalesce("feedback__closed_at", "feedback__resolved_at", "feedback__updated_at")
 
 
 class WrongSecret(DomainError):
@@ -228,6 +233,14 @@ def add(*, feedback_id: int, text: str, nonce: Nonce, sender: str, now: datetime
     if ended is not None and now - ended > timedelta(days=settings.PUBLIC_ENTRY["add_within_days"]):
         # The claim goes with the transaction.
         raise Ended(_("This ended a while ago. Please write a new feedback; name this number in it."))
+    # From here on staff read what is written, not the customer: it speaks the shop's language.
+    with translation.override(settings.LANGUAGE_CODE):
+        _added(feedback, text, now=now)
+    sending.settle(nonce, claim, result=feedback.pk)
+    return feedback
+
+
+def _added(feedback: Feedback, text: str, *, now: datetime) -> None:
     entry = Entry.objects.create(
         feedback=feedback, kind=EntryKind.INBOUND, speaker=_("customer"), text=text.strip(), at=now
     )
@@ -257,8 +270,6 @@ def add(*, feedback_id: int, text: str, nonce: Nonce, sender: str, now: datetime
         key=f"added:{entry.pk}",
         now=now,
     )
-    sending.settle(nonce, claim, result=feedback.pk)
-    return feedback
 
 
 # -- forgetting ----------
@@ -269,17 +280,26 @@ def forget_contacts(*, now: datetime, limit: int = 500) -> int:
     orders, another feedback or anything else keeps them, since they were not left here alone (PIPL art. 47).
     """
     before = now - timedelta(days=settings.PUBLIC_ENTRY["keep_contact_days"])
-    due = (
-        PublicReceipt.objects.exclude(notice="")
-        .filter(created_at__lt=before)
-        .exclude(feedback__status__in=OPEN)
-        .annotate(ended=Coalesce("feedback__closed_at", "feedback__resolved_at", "feedback__updated_at"))
-        .filter(ended__lt=before)
-        .select_related("feedback__customer")
-        .order_by("created_at")[:limit]
+    over = Q(created_at__lt=before, ended__lt=before) & ~Q(feedback__status__in=OPEN)
+    receipts = PublicReceipt.objects.annotate(ended=_ENDED)
+    # Somebody who wrote twice and whose other case still runs keeps the contact for that one; when that is over
+    # too, whichever comes last takes it away. Until then this one stays due.
+    held = (
+        receipts.filter(feedback__customer=OuterRef("feedback__customer"))
+        .exclude(pk=OuterRef("pk"))
+        .exclude(over)
     )
+    due = (
+        receipts.exclude(notice="")
+        .filter(over)
+        .annotate(is_held=Exists(held))
+        .select_related("feedback__customer")
+        .order_by("created_at")
+    )
+    named = due.filter(is_held=True).exclude(feedback__author_name="").values_list("pk", flat=True)[:limit]
+    Feedback.objects.filter(pk__in=list(named)).update(author_name="")
     done = 0
-    for receipt in due:
+    for receipt in due.filter(is_held=False)[:limit]:
         with transaction.atomic():
             if not PublicReceipt.objects.filter(pk=receipt.pk).exclude(notice="").update(notice=""):
                 continue
@@ -287,20 +307,20 @@ def forget_contacts(*, now: datetime, limit: int = 500) -> int:
             feedback = receipt.feedback
             Feedback.objects.filter(pk=feedback.pk).update(author_name="")
             customer = feedback.customer
-            if customer is not None and _only_here(customer, feedback.pk):
+            if customer is not None and _only_here(customer):
                 customer.nickname = customer.phone = ""
                 customer.save(update_fields=["nickname", "phone", "updated_at"])
     return done
 
 
-def _only_here(customer: Customer, feedback_id: int) -> bool:
-    """Whether a customer is known by this one feedback and by nothing else."""
+def _only_here(customer: Customer) -> bool:
+    """Whether a customer is known by feedback from public pages and by nothing else."""
     if customer.external_id or customer.name or customer.email or customer.member_tier:
         return False
     for mover in movers:
         rows = apps.get_model(mover.model)._base_manager.filter(**{mover.field: customer})
         if mover.model == "feedback.feedback":
-            rows = rows.exclude(pk=feedback_id)
+            rows = rows.filter(receipt__isnull=True)
         if rows.exists():
             return False
     return True
