@@ -10,7 +10,7 @@ from django.utils import translation
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "feedback_crm.settings")
 
 
-class ShopTask(Task):
+class ShopTask(Task):  # type: ignore[misc]
     """Background work speaks the shop's language: what it writes is read by all staff, whoever set it going."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
