@@ -225,8 +225,9 @@ def incoming_from(
                 order_no=item.order_no,
                 customer=customer,
                 posted_at=item.posted_at,
-                follow_up_to=item.external_id or f"row:{row}",
+                follow_up_to=item.external_id,
                 row=FOLLOW_UP_ROWS + row,
+                follow_up_row=row,
             )
         )
     return out
