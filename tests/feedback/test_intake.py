@@ -272,7 +272,9 @@ def test_signs_alone_are_known_again_by_author_and_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "index"), [(LATE, "feedback_text_key"), ("！！？", "feedback_without_key")], ids=["words", "signs"]
+    ("text", "index"),
+    [(LATE, "feedback_text_key"), ("！！？", "feedback_without_key")],
+    ids=["words", "signs"],
 )
 def test_a_voice_without_a_number_is_looked_up_by_an_index(text: str, index: str) -> None:
     take(voice(text, posted_at=at("11-17 20:15"), order_no="1"))

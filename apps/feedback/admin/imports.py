@@ -27,6 +27,7 @@ from apps.core.admin.files import file_readers
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog, StoredFile, User
+from apps.core.numbers import whole_number
 from apps.core.services.files import local_path
 from apps.core.wording import move_tables, verb_label
 from apps.feedback.admin.import_forms import (
@@ -201,9 +202,10 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The page where the run stands."""
-        if not str(object_id).isdigit():
+        number = whole_number(object_id)
+        if number is None:
             raise Http404
-        return self._to(self._import(request, int(object_id)))
+        return self._to(self._import(request, number))
 
     def _step(
         self,
@@ -332,7 +334,7 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         if run.state not in (State.DRAFT, State.READY) or run.file is None:
             return self._to(run)
         posted = request.method == "POST"
-        encoding = request.POST.get("encoding", "") if posted else run.encoding
+        encoding = self._posted_encoding(request, run) if posted else run.encoding
         is_text = not run.file.suffix.endswith("xlsx")
         error = ""
         try:
@@ -430,6 +432,13 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
             return select.read_sample(where, name=run.file_name, encoding=encoding or None)
 
     @staticmethod
+    def _posted_encoding(request: HttpRequest, run: ImportRun) -> str:
+        # Python knows encodings that are none of a text: of these only what the page offers, or what was found.
+        chosen = request.POST.get("encoding", "")
+        offered = {*dict(ENCODINGS), "utf-16-le", "utf-16-be", run.encoding.removesuffix("-sig")}
+        return chosen if chosen in offered else ""
+
+    @staticmethod
     def _posted_fields(
         request: HttpRequest, columns: tuple[str, ...]
     ) -> tuple[dict[str, str], dict[str, Any] | None]:
@@ -454,7 +463,8 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
                 key = request.POST.get(f"value-{name}-{index}-key")
                 target = request.POST.get(f"value-{name}-{index}", "")
                 if key and target and len(key) <= 200:
-                    pairs[key] = int(target) if name == "rating" and target.isdigit() else target
+                    stars = whole_number(target) if name == "rating" else None
+                    pairs[key] = target if stars is None else stars
             if pairs:
                 values[name] = pairs
         return values

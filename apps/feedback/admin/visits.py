@@ -29,6 +29,7 @@ from apps.core.admin.forms import PageForm
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError, InvalidInput
 from apps.core.models import User
+from apps.core.numbers import whole_numbers
 from apps.core.services.photos import clean_photo
 from apps.core.wording import VERBS, move_tables
 from apps.customers.choices import MemberTier
@@ -610,7 +611,7 @@ class SymposiumAdmin(RecordAdmin):
         now = timezone.now()
         back = reverse("admin:feedback_symposium_change", args=[symposium.pk])
         if request.method == "POST":
-            ids = [int(pk) for pk in request.POST.getlist("customer") if pk.isdigit()]
+            ids = whole_numbers(request.POST.getlist("customer"))
             try:
                 added, left = visits.choose(
                     symposium=symposium,
@@ -674,7 +675,7 @@ class SymposiumAdmin(RecordAdmin):
         verb = request.POST.get("verb", "")
         if request.method != "POST" or INVITATION.get(verb) is None:
             return redirect(back)
-        ids = [int(pk) for pk in request.POST.getlist("invitation") if pk.isdigit()]
+        ids = whole_numbers(request.POST.getlist("invitation"))
         if not ids:
             messages.warning(request, _("Choose rows first."))
             return redirect(back)
