@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.core.exceptions import InvalidInput, NotPermitted, ReasonNeeded
 from apps.core.models import ActionLog, StaffNotice
-from apps.customers.models import Customer, CustomerIdentity
+from apps.customers.models import Customer, CustomerIdentity, CustomerMerge
 from apps.feedback.models import (
     Channel,
     Entry,
@@ -22,7 +22,9 @@ from apps.feedback.models import (
     FeedbackSearch,
     ImportedCustomer,
     ImportRun,
+    MysteryVisit,
     SlaClock,
+    VisitFinding,
 )
 from apps.feedback.services import import_undo, import_work, imports, moves
 from apps.feedback.services.file_import import import_file
@@ -275,3 +277,19 @@ def test_near_duplicates_are_not_linked_to_what_is_gone(cast: Cast) -> None:
     take(voice(near + "!", channel="taobao"), now=timezone.now())
     assert link_near_duplicates(now=timezone.now()) == 0
     assert Feedback.objects.get().similar_to_id is None
+
+
+def test_what_a_visit_found_and_who_was_merged_stay(cast: Cast) -> None:
+    run = imported(cast)
+    visit = MysteryVisit.objects.create(store=cast.store, visitor=cast.alice, visited_at=timezone.now())
+    held = Feedback.objects.get(external_id="U3")
+    VisitFinding.objects.create(visit=visit, text="等位太久", severity="major", feedback=held)
+    source = CustomerIdentity.objects.get(external_id="buyer2").customer
+    CustomerMerge.objects.create(
+        source=source, target=CustomerIdentity.objects.get(external_id="buyer3").customer, by=cast.lin, at=timezone.now()
+    )  # fmt: skip
+    with pytest.raises(InvalidInput):
+        undo(run=run, by=cast.lin, now=timezone.now(), reason="导错了")
+    run = take_back(run, cast, rest=True)
+    assert (run.state, list(Feedback.objects.all())) == ("done", [held])
+    assert Customer.objects.filter(pk=source.pk).exists()

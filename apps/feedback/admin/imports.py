@@ -38,7 +38,7 @@ from apps.feedback.admin.import_forms import (
     UndoForm,
     initial_of,
 )
-from apps.feedback.fileformats import FIELDS, FileRefused, Mapping
+from apps.feedback.fileformats import FIELDS, FileRefused, Mapping, Problem
 from apps.feedback.models import ImportRun
 from apps.feedback.problem_texts import fix_text, problem_text
 from apps.feedback.selectors import imports as select
@@ -334,10 +334,12 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         if run.state not in (State.DRAFT, State.READY) or run.file is None:
             return self._to(run)
         posted = request.method == "POST"
-        encoding = self._posted_encoding(request, run) if posted else run.encoding
+        encoding = request.POST.get("encoding", "") if posted else run.encoding
         is_text = not run.file.suffix.endswith("xlsx")
         error = ""
         try:
+            if posted and not self._is_offered(encoding, run):
+                raise FileRefused(Problem.UNKNOWN_ENCODING, encoding=encoding[:20])
             sample = self._sample(run, encoding if is_text else "")
         except (FileRefused, OSError) as refused:
             error = imports.refusal(refused) if isinstance(refused, FileRefused) else str(refused)
@@ -432,11 +434,10 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
             return select.read_sample(where, name=run.file_name, encoding=encoding or None)
 
     @staticmethod
-    def _posted_encoding(request: HttpRequest, run: ImportRun) -> str:
-        # Python knows encodings that are none of a text: of these only what the page offers, or what was found.
-        chosen = request.POST.get("encoding", "")
-        offered = {*dict(ENCODINGS), "utf-16-le", "utf-16-be", run.encoding.removesuffix("-sig")}
-        return chosen if chosen in offered else ""
+    def _is_offered(encoding: str, run: ImportRun) -> bool:
+        # Python knows encodings that are none of a text; only what the page offers, or what was found, is read.
+        found = run.encoding.removesuffix("-sig")
+        return encoding in {*dict(ENCODINGS), "utf-16-le", "utf-16-be", found, ""}
 
     @staticmethod
     def _posted_fields(
