@@ -23,7 +23,7 @@ from apps.customers.choices import CustomerState
 from apps.customers.models import Customer
 from apps.feedback.incoming import FOLLOW_UP_ROWS
 from apps.feedback.models import Feedback, ImportedCustomer, ImportRun
-from apps.feedback.selectors.imports import untouched_rows
+from apps.feedback.selectors.imports import holders_of, untouched_rows
 from apps.feedback.services.imports import kick
 from apps.feedback.services.telling import address
 from apps.feedback.transitions import IMPORT
@@ -165,7 +165,7 @@ def _forget_customers(run: ImportRun, clock: Callable[[], datetime]) -> int | No
             lonely: Any = Customer.objects.filter(
                 pk__in=ids, state=CustomerState.ACTIVE, merged_into__isnull=True
             )
-            for relation in Customer._meta.related_objects:
+            for relation in holders_of(Customer):
                 if relation.get_accessor_name() not in CUSTOMER_OWN:
                     others = relation.related_model._default_manager
                     lonely = lonely.exclude(Exists(others.filter(**{relation.field.name: OuterRef("pk")})))
