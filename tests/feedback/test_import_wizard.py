@@ -658,7 +658,7 @@ def test_a_fault_ends_the_run_with_words_and_it_can_go_on(
 
     after_chunk(monkeypatch, 1, fault)
     with pytest.raises(ValueError, match="boom"):
-        sweep()
+        import_work.work_on(run_id=run.pk, clock=timezone.now)
     run.refresh_from_db()
     assert run.state == "failed"
     assert run.message
@@ -819,3 +819,24 @@ def test_the_services_refuse_who_may_not(cast: Cast) -> None:
             by=cast.sue,
             now=timezone.now(),
         )
+
+
+def test_a_check_that_breaks_says_so_and_keeps_no_other_import_waiting(
+    alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = ready(alice, many(3)), ready(alice, many(4))
+    ImportRun.objects.filter(pk=broken.pk).update(state="checking", worker="", heartbeat_at=None)
+    ImportRun.objects.filter(pk=sound.pk).update(state="checking", worker="", heartbeat_at=None)
+    real = import_work.import_file
+
+    def breaks(**options: Any) -> Any:
+        if options["run"].pk == broken.pk:
+            raise ValueError("boom")
+        return real(**options)
+
+    monkeypatch.setattr(import_work, "import_file", breaks)
+    assert sweep() == 2
+    broken.refresh_from_db()
+    sound.refresh_from_db()
+    assert (broken.state, sound.state) == ("draft", "ready")
+    assert broken.message and "boom" not in broken.message
