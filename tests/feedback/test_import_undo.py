@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from apps.core.exceptions import InvalidInput, NotPermitted, ReasonNeeded
+from apps.core.exceptions import InvalidInput, NotPermitted, ReasonNeeded, StaleState
 from apps.core.models import ActionLog, StaffNotice
 from apps.customers.models import Customer, CustomerIdentity, CustomerMerge
 from apps.feedback.models import (
@@ -26,7 +26,7 @@ from apps.feedback.models import (
     SlaClock,
     VisitFinding,
 )
-from apps.feedback.services import import_undo, import_work, imports, moves
+from apps.feedback.services import import_undo, import_work, imports, moves, promises
 from apps.feedback.services.file_import import import_file
 from apps.feedback.services.import_undo import undo
 from apps.shop.models import WorkItem
@@ -293,3 +293,37 @@ def test_what_a_visit_found_and_who_was_merged_stay(cast: Cast) -> None:
     run = take_back(run, cast, rest=True)
     assert (run.state, list(Feedback.objects.all())) == ("done", [held])
     assert Customer.objects.filter(pk=source.pk).exists()
+
+
+def test_an_undo_that_cannot_go_on_ends_and_may_be_asked_for_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = imported(cast)
+
+    def breaks(*args: Any) -> Any:
+        raise ValueError("boom")
+
+    monkeypatch.setattr(import_undo, "_forget_customers", breaks)
+    undo(run=run, by=cast.lin, now=timezone.now(), reason="导错渠道")
+    assert import_work.sweep_imports(clock=timezone.now) == 1
+    assert (fresh(run).state, fresh(run).worker, Feedback.objects.count()) == ("done", "", 0)
+    assert fresh(run).message and "boom" not in fresh(run).message
+    monkeypatch.undo()
+    assert take_back(fresh(run), cast).state == "undone"
+    assert Customer.objects.count() == 0
+
+
+def test_whoever_promises_or_merges_hears_that_the_import_was_undone(cast: Cast) -> None:
+    run = imported(cast)
+    gone, other = Feedback.objects.get(external_id="U1"), Feedback.objects.get(external_id="U2")
+    stays = case(take(voice("别处来的一条反馈"), now=timezone.now())[0].feedback_id)
+    take_back(run, cast)
+    now = timezone.now()
+    for act in (
+        lambda: promises.make(feedback=gone, what="明天回电", due_at=now + timedelta(days=1), by=cast.bob, now=now),
+        lambda: moves.merge(feedback=stays, into=gone, by=cast.bob, now=now, reason="同一件事"),
+        lambda: moves.merge(feedback=gone, into=stays, by=cast.bob, now=now, reason="同一件事"),
+        lambda: moves.merge(feedback=gone, into=other, by=cast.bob, now=now, reason="同一件事"),
+    ):  # fmt: skip
+        with pytest.raises(StaleState):
+            act()
