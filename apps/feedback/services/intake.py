@@ -244,6 +244,7 @@ def _checked(
 ) -> list[Work]:
     works = []
     refused: dict[int, tuple[str, str, str]] = {}
+    spoiled: dict[int | None, tuple[str, str, str]] = {}
     oldest = now - timedelta(days=after_days) if after_days is not None else None
     for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
         problem = _problem(ref, item, now)
@@ -254,6 +255,8 @@ def _checked(
                 refused[item.row] = problem
         if problem is not None:
             outcome.code, outcome.field, outcome.message = problem
+            if item.follow_up_row is not None and item.follow_up_row not in refused:
+                spoiled[item.follow_up_row] = problem
             continue
         work = Work(index=index, item=item, channel=ref.channels[item.channel], outcome=outcome)
         work.posted_at = item.posted_at or now
@@ -264,7 +267,15 @@ def _checked(
             store = ref.store(item.store)
             work.store_id = store.pk if store else None
         works.append(work)
-    return works
+    if not spoiled:
+        return works
+    # A row of a file comes in whole or not at all: given again with its follow-up put right, it doubles nothing.
+    for work in works:
+        if (problem := spoiled.get(work.item.row)) is not None:
+            code, _field, message = problem
+            work.outcome.code, work.outcome.field = code, "follow_up_text"
+            work.outcome.message = _("The follow-up in this row: %(problem)s") % {"problem": message}
+    return [work for work in works if work.item.row not in spoiled]
 
 
 def _problem(ref: Reference, item: IncomingFeedback, now: datetime) -> tuple[str, str, str] | None:
