@@ -30,7 +30,7 @@ from apps.feedback.services import import_undo, import_work, imports, moves, pro
 from apps.feedback.services.file_import import import_file
 from apps.feedback.services.import_undo import undo
 from apps.shop.models import WorkItem
-from tests.factories import Cast, case, take, voice
+from tests.factories import Cast, case, queries, take, voice
 
 pytestmark = pytest.mark.django_db
 YESTERDAY = (timezone.localtime() - timedelta(days=1)).strftime("%Y-%m-%d")
@@ -327,3 +327,13 @@ def test_whoever_promises_or_merges_hears_that_the_import_was_undone(cast: Cast)
     ):  # fmt: skip
         with pytest.raises(StaleState):
             act()
+
+
+def test_undoing_quiet_rows_never_searches_the_notices(cast: Cast) -> None:
+    loud, quiet = imported(cast), imported(cast, content([LINES[2].replace("U3", "Q3")]))
+    with queries() as captured:
+        take_back(quiet, cast)
+    assert not [q for q in captured.captured_queries if "url" in q["sql"].partition("WHERE")[2] and "core_staffnotice" in q["sql"]]  # fmt: skip
+    assert StaffNotice.objects.filter(url__startswith="/admin/feedback/feedback/").exists()
+    take_back(loud, cast)
+    assert not StaffNotice.objects.filter(url__startswith="/admin/feedback/feedback/").exists()
