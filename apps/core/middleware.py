@@ -1,11 +1,11 @@
-"""Which language a page speaks; and that a one-time password opens one page only."""
+"""Which language a page speaks, that a one-time password opens one page only, and what no database keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils import translation
 
@@ -51,3 +51,38 @@ class OneTimePasswordMiddleware:
             if request.path_info not in free and getattr(request.user, "must_change_password", False):
                 return HttpResponseRedirect(change)
         return self.get_response(request)
+
+
+class NoNulMiddleware:
+    """Takes NUL out of what a page is asked and given: PostgreSQL keeps none, and no person types one.
+
+    For pages in the browser only. What programs send (views without CSRF protection) is refused by name in the API,
+    and the body of a signed message must reach its view unread.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
+    ) -> None:
+        """After the CSRF check, which has read the form by then."""
+        if getattr(view, "csrf_exempt", False):
+            return
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            request.GET = _without_nul(request.GET)
+        if request.method == "POST" and any(
+            "\0" in key or any("\0" in value for value in values) for key, values in request.POST.lists()
+        ):
+            request.POST = _without_nul(request.POST)
+
+
+def _without_nul(values: QueryDict) -> QueryDict:
+    cleaned = QueryDict(mutable=True, encoding=values.encoding)
+    for key, items in values.lists():
+        cleaned.setlist(key.replace("\0", ""), [item.replace("\0", "") for item in items])
+    cleaned._mutable = False
+    return cleaned

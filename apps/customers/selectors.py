@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.core.hashing import email_key, phone_key
 from apps.core.masking import mask_order_no, mask_text
+from apps.core.numbers import whole_number
 from apps.customers.choices import ContactChannel, CustomerState, Purpose
 from apps.customers.models import ConsentEvent, ContactHold, Customer, CustomerIdentity, Order
 from apps.customers.registries import TimelineEvent, reach, timeline
@@ -33,8 +34,8 @@ def find_customers(queryset: QuerySet, text: str) -> QuerySet:
     text = text.strip()
     if not text:
         return queryset
-    if text.startswith("#") and text[1:].isdigit():
-        return queryset.filter(pk=int(text[1:][:18]))
+    if text.startswith("#") and (number := whole_number(text[1:])) is not None:
+        return queryset.filter(pk=number)
     if "@" in text:
         return queryset.filter(email_hash=email_key(text))
     digits = "".join(c for c in text if c.isdigit())

@@ -39,6 +39,9 @@ class IncomingFeedback:
     kind: str = ""
     transcript: list[dict[str, Any]] = field(default_factory=list)
     row: int | None = None
+    # The row of the review that this follows, where a file has both in one row and the review has no number.
+    # Set by the file import alone: what a platform sends in `follow_up_to` is a number of theirs, whatever it says.
+    follow_up_row: int | None = None
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from apps.core.models import ActionLog, StaffNotice
 from apps.customers.models import Customer
+from apps.feedback.incoming import MAX_TEXT
 from apps.feedback.models import Feedback, FeedbackChange, FeedbackSearch, ImportRun, SlaClock
 from apps.feedback.services import file_import
 from apps.feedback.services.file_import import import_file, neutral, unneutral
@@ -495,3 +496,19 @@ def test_progress_rises_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     assert [read for _share, read in seen] == [2, 4]
     assert all(0 <= share <= 1 for share, _read in seen) and seen[-1][0] == 1
+
+
+def test_a_row_whose_follow_up_cannot_come_in_is_refused_whole_and_named(cast: Cast, tmp_path: Path) -> None:
+    path, rejects = tmp_path / "a.csv", io.StringIO()
+    path.write_text(f"评价内容,追评内容\n好喝,{'长' * (MAX_TEXT + 1)}\n还行,又来了\n")
+    mapping = "text=评价内容,follow_up_text=追评内容"
+    result = import_file(path=path, channel="taobao", mapping=mapping, rejects=rejects)
+    assert (result.read, result.created, result.duplicates, result.rejected) == (2, 1, 0, 1)
+    assert result.problems["text_too_long"]["rows"] == [2]
+    assert rejects.getvalue().count("好喝") == 1
+    assert set(Feedback.objects.values_list("text", flat=True)) == {"还行", "又来了"}
+    # Put right and given again, it comes in once.
+    path.write_text("评价内容,追评内容\n好喝,短\n还行,又来了\n")
+    again = import_file(path=path, channel="taobao", mapping=mapping)
+    assert again.created == 2 and Feedback.objects.filter(text="好喝").count() == 1
+    assert Feedback.objects.get(text="短").parent == Feedback.objects.get(text="好喝")

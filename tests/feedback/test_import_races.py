@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -10,9 +12,9 @@ from django.utils import timezone
 
 from apps.core.models import ActionLog
 from apps.feedback.models import Channel, Feedback, ImportRun
-from apps.feedback.services import file_import, import_undo, import_work, imports, moves
+from apps.feedback.services import file_import, import_undo, import_work, imports, intake, moves
 from apps.feedback.services.import_undo import undo
-from tests.factories import Cast, case, make_cast
+from tests.factories import Cast, case, make_cast, take, voice
 from tests.feedback.test_races import at_once, faults
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("committed")]
@@ -31,16 +33,16 @@ def content() -> bytes:
     return ("评价内容\n" + "".join(f"第{n}条评价说快递太慢了等了{n}天\n" for n in range(ROWS))).encode()
 
 
-def queued(cast: Cast) -> ImportRun:
+def queued(cast: Cast, data: bytes = b"", **more: str) -> ImportRun:
     now = timezone.now()
     run = imports.give_file(
-        upload=SimpleUploadedFile("a.csv", content()),
+        upload=SimpleUploadedFile("a.csv", data or content()),
         channel=Channel.objects.get(code="taobao"),
         by=cast.alice,
         now=now,
     ).run
     imports.choose_columns(
-        run=run, fields={"text": "评价内容"}, values={}, encoding="utf-8", columns=("评价内容",), by=cast.alice, now=now
+        run=run, fields={"text": "评价内容"} | more, values={}, encoding="utf-8", columns=("评价内容", *more.values()), by=cast.alice, now=now
     )  # fmt: skip
     imports.ask_check(run=run, by=cast.alice, now=now)
     import_work.work_on(run_id=run.pk, clock=timezone.now)
@@ -166,3 +168,42 @@ def test_two_undo_it_at_once_and_one_does() -> None:
     assert results.count(True) == 1
     assert faults(results) == []
     assert Feedback.objects.count() == 0
+
+
+def test_an_undo_waits_for_the_rows_that_are_just_coming_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    cast = make_cast()
+    run = queued(cast)
+    inside, real = threading.Event(), intake._alarm
+
+    def slow(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        inside.set()
+        time.sleep(1)
+
+    monkeypatch.setattr(intake, "_alarm", slow)
+
+    def pause_and_undo() -> str:
+        assert inside.wait(30)
+        mine = ImportRun.objects.get(pk=run.pk)
+        imports.pause(run=mine, by=cast.alice, now=timezone.now())
+        undo(run=mine, by=cast.lin, now=timezone.now(), reason="导错渠道", at_once=True)
+        work(run)()
+        return ImportRun.objects.get(pk=run.pk).state
+
+    results = at_once([work(run), pause_and_undo])
+    assert faults(results) == [] and results[1] == "undone"
+    run.refresh_from_db()
+    # Every row that came in went again; none is left that nobody can take back.
+    assert (run.created, run.undone, Feedback.objects.count()) == (ROWS, ROWS, 0)
+
+
+def test_a_chunk_that_meets_another_writer_still_looks_again() -> None:
+    cast = make_cast()
+    other = [voice(f"第{n}条评价说快递太慢了等了{n}天", external_id=f"r{n}") for n in range(ROWS)]
+    lines = "".join(f"r{n},第{n}条评价说快递太慢了等了{n}天\n" for n in range(ROWS))
+    run = queued(cast, f"评价ID,评价内容\n{lines}".encode(), external_id="评价ID")
+    results = at_once([work(run), *[lambda: take(*other, now=timezone.now())] * 3])
+    assert faults(results) == []
+    run.refresh_from_db()
+    assert (run.state, run.read, Feedback.objects.count()) == ("done", ROWS, ROWS)
+    assert run.created + run.duplicates == ROWS

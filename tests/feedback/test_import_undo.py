@@ -12,9 +12,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from apps.core.exceptions import InvalidInput, NotPermitted, ReasonNeeded
+from apps.core.exceptions import InvalidInput, NotPermitted, ReasonNeeded, StaleState
 from apps.core.models import ActionLog, StaffNotice
-from apps.customers.models import Customer, CustomerIdentity
+from apps.customers.models import Customer, CustomerIdentity, CustomerMerge
 from apps.feedback.models import (
     Channel,
     Entry,
@@ -22,13 +22,15 @@ from apps.feedback.models import (
     FeedbackSearch,
     ImportedCustomer,
     ImportRun,
+    MysteryVisit,
     SlaClock,
+    VisitFinding,
 )
-from apps.feedback.services import import_undo, import_work, imports, moves
+from apps.feedback.services import import_undo, import_work, imports, moves, promises
 from apps.feedback.services.file_import import import_file
 from apps.feedback.services.import_undo import undo
 from apps.shop.models import WorkItem
-from tests.factories import Cast, case, take, voice
+from tests.factories import Cast, case, queries, take, voice
 
 pytestmark = pytest.mark.django_db
 YESTERDAY = (timezone.localtime() - timedelta(days=1)).strftime("%Y-%m-%d")
@@ -275,3 +277,63 @@ def test_near_duplicates_are_not_linked_to_what_is_gone(cast: Cast) -> None:
     take(voice(near + "!", channel="taobao"), now=timezone.now())
     assert link_near_duplicates(now=timezone.now()) == 0
     assert Feedback.objects.get().similar_to_id is None
+
+
+def test_what_a_visit_found_and_who_was_merged_stay(cast: Cast) -> None:
+    run = imported(cast)
+    visit = MysteryVisit.objects.create(store=cast.store, visitor=cast.alice, visited_at=timezone.now())
+    held = Feedback.objects.get(external_id="U3")
+    VisitFinding.objects.create(visit=visit, text="等位太久", severity="major", feedback=held)
+    source = CustomerIdentity.objects.get(external_id="buyer2").customer
+    CustomerMerge.objects.create(
+        source=source, target=CustomerIdentity.objects.get(external_id="buyer3").customer, by=cast.lin, at=timezone.now()
+    )  # fmt: skip
+    with pytest.raises(InvalidInput):
+        undo(run=run, by=cast.lin, now=timezone.now(), reason="导错了")
+    run = take_back(run, cast, rest=True)
+    assert (run.state, list(Feedback.objects.all())) == ("done", [held])
+    assert Customer.objects.filter(pk=source.pk).exists()
+
+
+def test_an_undo_that_cannot_go_on_ends_and_may_be_asked_for_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = imported(cast)
+
+    def breaks(*args: Any) -> Any:
+        raise ValueError("boom")
+
+    monkeypatch.setattr(import_undo, "_forget_customers", breaks)
+    undo(run=run, by=cast.lin, now=timezone.now(), reason="导错渠道")
+    assert import_work.sweep_imports(clock=timezone.now) == 1
+    assert (fresh(run).state, fresh(run).worker, Feedback.objects.count()) == ("done", "", 0)
+    assert fresh(run).message and "boom" not in fresh(run).message
+    monkeypatch.undo()
+    assert take_back(fresh(run), cast).state == "undone"
+    assert Customer.objects.count() == 0
+
+
+def test_whoever_promises_or_merges_hears_that_the_import_was_undone(cast: Cast) -> None:
+    run = imported(cast)
+    gone, other = Feedback.objects.get(external_id="U1"), Feedback.objects.get(external_id="U2")
+    stays = case(take(voice("别处来的一条反馈"), now=timezone.now())[0].feedback_id)
+    take_back(run, cast)
+    now = timezone.now()
+    for act in (
+        lambda: promises.make(feedback=gone, what="明天回电", due_at=now + timedelta(days=1), by=cast.bob, now=now),
+        lambda: moves.merge(feedback=stays, into=gone, by=cast.bob, now=now, reason="同一件事"),
+        lambda: moves.merge(feedback=gone, into=stays, by=cast.bob, now=now, reason="同一件事"),
+        lambda: moves.merge(feedback=gone, into=other, by=cast.bob, now=now, reason="同一件事"),
+    ):  # fmt: skip
+        with pytest.raises(StaleState):
+            act()
+
+
+def test_undoing_quiet_rows_never_searches_the_notices(cast: Cast) -> None:
+    loud, quiet = imported(cast), imported(cast, content([LINES[2].replace("U3", "Q3")]))
+    with queries() as captured:
+        take_back(quiet, cast)
+    assert not [q for q in captured.captured_queries if "url" in q["sql"].partition("WHERE")[2] and "core_staffnotice" in q["sql"]]  # fmt: skip
+    assert StaffNotice.objects.filter(url__startswith="/admin/feedback/feedback/").exists()
+    take_back(loud, cast)
+    assert not StaffNotice.objects.filter(url__startswith="/admin/feedback/feedback/").exists()

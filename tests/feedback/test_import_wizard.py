@@ -638,7 +638,8 @@ def test_a_worker_that_is_gone_is_noticed_and_nothing_doubles(
         sweep()
     monkeypatch.undo()
     run.refresh_from_db()
-    assert (run.state, Feedback.objects.count()) == ("running", 30)
+    # What was not counted yet is not there either.
+    assert (run.state, run.read, Feedback.objects.count()) == ("running", 20, 20)
     assert sweep() == 0
     later = timezone.now() + timedelta(minutes=10)
     assert import_work.sweep_imports(clock=lambda: later) == 1
@@ -657,7 +658,7 @@ def test_a_fault_ends_the_run_with_words_and_it_can_go_on(
 
     after_chunk(monkeypatch, 1, fault)
     with pytest.raises(ValueError, match="boom"):
-        sweep()
+        import_work.work_on(run_id=run.pk, clock=timezone.now)
     run.refresh_from_db()
     assert run.state == "failed"
     assert run.message
@@ -834,3 +835,24 @@ def test_rejects_as_a_workbook_keep_long_numbers_as_text(cast: Cast, tmp_path: A
     assert cells[0][:5] == header
     number = sheet.cell(2, 5)
     assert (number.value, number.data_type, number.number_format) == ("2900123456789012345", "s", "@")
+
+
+def test_a_check_that_breaks_says_so_and_keeps_no_other_import_waiting(
+    alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = ready(alice, many(3)), ready(alice, many(4))
+    ImportRun.objects.filter(pk=broken.pk).update(state="checking", worker="", heartbeat_at=None)
+    ImportRun.objects.filter(pk=sound.pk).update(state="checking", worker="", heartbeat_at=None)
+    real = import_work.import_file
+
+    def breaks(**options: Any) -> Any:
+        if options["run"].pk == broken.pk:
+            raise ValueError("boom")
+        return real(**options)
+
+    monkeypatch.setattr(import_work, "import_file", breaks)
+    assert sweep() == 2
+    broken.refresh_from_db()
+    sound.refresh_from_db()
+    assert (broken.state, sound.state) == ("draft", "ready")
+    assert broken.message and "boom" not in broken.message

@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import translation
 
 from apps.core.models import ActionLog, StaffNotice
 from apps.customers.models import Customer, CustomerIdentity, Order, OrderItem
 from apps.feedback import signals
 from apps.feedback.choices import EntryKind
-from apps.feedback.incoming import MAX_TEXT
+from apps.feedback.incoming import FOLLOW_UP_ROWS, MAX_TEXT
 from apps.feedback.marks import Marks
 from apps.feedback.models import Channel, Entry, Feedback, FeedbackSearch, ImportRun, SlaClock
 from apps.feedback.selectors.reference import forget_reference, reference
@@ -258,6 +259,43 @@ def test_without_a_number_author_time_and_text_make_it_the_same(author: dict[str
     assert [o.state for o in others] == ["created"] * 3
 
 
+def test_signs_alone_are_known_again_by_author_and_time() -> None:
+    posted = at("11-17 20:15")
+    (first,) = take(voice("！！？", posted_at=posted, order_no="2026111801"))
+    again, other, worded = take(
+        voice("！！？", posted_at=posted, order_no="2026111801"),
+        voice("！！？", posted_at=posted, order_no="2026111802"),
+        voice(LATE, posted_at=posted, order_no="2026111801"),
+    )
+    assert (again.state, again.feedback_id) == ("unchanged", first.feedback_id)
+    assert (other.state, worded.state) == ("created", "created")
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [(LATE, "feedback_text_key"), ("！！？", "feedback_without_key")],
+    ids=["words", "signs"],
+)
+def test_a_voice_without_a_number_is_looked_up_by_an_index(text: str, index: str) -> None:
+    take(voice(text, posted_at=at("11-17 20:15"), order_no="1"))
+    with queries() as captured:
+        take(voice(text, posted_at=at("11-17 20:15"), order_no="2"))
+    (asked,) = [sql for sql in reads(captured) if "author_name" in sql and "merged_into_id" in sql]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # A table this small is read whole unless told otherwise.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN {asked}")
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {asked.replace('%', '%%')}")
+        plan = "\n".join(str(line[-1]) for line in cursor.fetchall())
+    # Which index a table of two rows is read by is a toss on PostgreSQL; that there is one is not.
+    assert index in plan or connection.vendor == "postgresql", plan
+    assert "Seq Scan on feedback_feedback" not in plan, plan
+    # Only rows of these people at this time leave the database, however many wrote the same.
+    assert "posted_at" in asked.split("WHERE")[1] and "author_name" in asked.split("WHERE")[1]
+
+
 def test_twins_in_one_list_count_once() -> None:
     posted = at("11-17 20:15")
     one, two, three = take(*(voice(LATE, posted_at=posted, order_no="2026111801") for _ in range(3)))
@@ -447,6 +485,49 @@ def test_follow_ups_find_their_first_review_before_beside_and_never() -> None:
     assert case(later.feedback_id).parent_id == first.feedback_id
     assert case(child.feedback_id).parent_id == beside.feedback_id
     assert case(lost.feedback_id).parent_id is None and lost.state == "created"
+
+
+@pytest.mark.parametrize("named", ["row:abc", "row:", "row:²", "row:2", "row:" + "9" * 100])
+def test_a_follow_up_to_a_strange_number_comes_in_alone(named: str) -> None:
+    run = ImportRun.objects.create(
+        sha256="c" * 64, channel=Channel.objects.get(code="taobao"), file_name="f.csv", started_at=NOW
+    )
+    first, second = take(voice("甲", row=2), voice("乙", row=3, follow_up_to=named), run=run)
+    (alone,) = take(voice("丙", follow_up_to=named))
+    assert [o.state for o in (first, second, alone)] == ["created"] * 3
+    assert not Feedback.objects.filter(parent__isnull=False).exists()
+
+
+@pytest.mark.parametrize("near", [None, Near()], ids=["numbered later", "numbered beforehand"])
+def test_follow_ups_in_the_rows_of_their_reviews_cost_no_query_each(near: Near | None) -> None:
+    run = ImportRun.objects.create(
+        sha256="b" * 64, channel=Channel.objects.get(code="taobao"), file_name="f.csv", started_at=NOW
+    )
+
+    def rows(first: int, last: int) -> list[Any]:
+        out = []
+        for n in range(first, last):
+            out.append(voice(row=n))
+            out.append(voice(row=FOLLOW_UP_ROWS + n, follow_up_row=n))
+        return out
+
+    take(*rows(2, 12), run=run, near=near, historical=True)
+    with queries() as few:
+        take(*rows(12, 14), run=run, near=near, historical=True)
+    with queries() as many:
+        take(*rows(14, 24), run=run, near=near, historical=True)
+    # SQLite takes only so many values at once.
+    assert len(many) <= len(few) + 1
+    # Known rows are looked for among the rows of the list, not in all that lies between 14 and a billion.
+    (known,) = [q["sql"] for q in many.captured_queries if "source_row" in q["sql"] and "SELECT" in q["sql"][:7]
+                and f" {FOLLOW_UP_ROWS + 14}" in q["sql"]]  # fmt: skip
+    assert f" {FOLLOW_UP_ROWS + 23}" in known and " 14 " not in known
+    for row in Feedback.objects.filter(import_run=run, source_row__gte=FOLLOW_UP_ROWS):
+        assert row.parent is not None and row.parent.source_row == (row.source_row or 0) - FOLLOW_UP_ROWS
+    # A follow-up that comes again, when its review is in already, finds it.
+    Feedback.objects.filter(import_run=run, source_row=FOLLOW_UP_ROWS + 15).delete()
+    _first, again = take(*rows(15, 16), run=run, near=near, historical=True)
+    assert again.state == "created" and case(again.feedback_id).parent_id == _first.feedback_id
 
 
 def test_a_follow_up_may_stand_before_its_review() -> None:

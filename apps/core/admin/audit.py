@@ -20,6 +20,7 @@ from apps.core.admin.base import ReadOnlyAdmin
 from apps.core.admin.display import link
 from apps.core.masking import mask_text
 from apps.core.models import ActionLog, Reveal
+from apps.core.numbers import whole_number
 from apps.core.wording import record_name, verb_label
 
 # By which door a move came.
@@ -83,11 +84,11 @@ class OfRecordAdmin(ReadOnlyAdmin):
         """By number within every type: the index on (type, record) serves each."""
         if not search_term:
             return queryset, False
-        digits = search_term.strip().lstrip("Ff#").strip()
-        if not digits.isdigit() or len(digits) > 18:
+        number = whole_number(search_term.strip().lstrip("Ff#").strip())
+        if number is None:
             return queryset.none(), False
         labels = [label for label, _name in record_types()]
-        return queryset.filter(model__in=labels, object_id=int(digits)), False
+        return queryset.filter(model__in=labels, object_id=number), False
 
     @display(description=_("record"))
     def show_record(self, obj: Any) -> Any:

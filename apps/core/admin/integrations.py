@@ -20,6 +20,7 @@ from apps.core.admin.base import ShopModelAdmin
 from apps.core.admin.forms import PageForm
 from apps.core.exceptions import DomainError
 from apps.core.models import Integration, IntegrationToken
+from apps.core.numbers import whole_number
 from apps.core.services.tokens import SCOPES, issue_token, revoke_token
 
 SCOPE_LABELS = {
@@ -105,7 +106,8 @@ class IntegrationAdmin(ShopModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Hands the keys to the template; the keys themselves are not stored, only how they begin."""
-        tokens = IntegrationToken.objects.filter(integration_id=object_id) if object_id.isdigit() else []
+        number = whole_number(object_id)
+        tokens = IntegrationToken.objects.filter(integration_id=number) if number is not None else []
         now = timezone.now()
         rows = [
             {"token": token, "state": self._state(token, now)}

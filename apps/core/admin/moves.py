@@ -34,6 +34,7 @@ from apps.core.admin.base import safe_next, tell_error
 from apps.core.admin.forms import PageForm
 from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog
+from apps.core.numbers import whole_numbers
 from apps.core.transitions import Move, TransitionTable
 
 BULK_LIMIT = 200
@@ -352,7 +353,7 @@ class MovesMixin:
         move, how = self._known(verb)
         if not move.bulk or not request.user.has_perm(move.permission):
             raise PermissionDenied
-        ids = [int(pk) for pk in request.POST.getlist("ids") if pk.isdigit()][:BULK_LIMIT]
+        ids = whole_numbers(request.POST.getlist("ids"))[:BULK_LIMIT]
         rows = self._bulk_rows(request, ids)
         form = how.form(request.POST, records=rows, user=request.user, move=move, verb=how)
         if not form.is_valid():
@@ -398,7 +399,7 @@ class MovesMixin:
             raise Http404
         undo = type(self).undo_service
         label = self.model._meta.label_lower  # type: ignore[attr-defined]
-        ids = [int(pk) for pk in request.POST.getlist("logs") if pk.isdigit()][:BULK_LIMIT]
+        ids = whole_numbers(request.POST.getlist("logs"))[:BULK_LIMIT]
         logs = ActionLog.objects.filter(model=label).in_bulk(ids)
         rows = self.get_queryset(request).in_bulk({log.object_id for log in logs.values()})  # type: ignore[attr-defined]
         outcomes = []

@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 
 from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog, User
+from apps.core.numbers import whole_number, whole_numbers
 from apps.core.transitions import Move
 from apps.feedback.admin import forms
 from apps.feedback.admin.workplace import WorkplaceViews, correction_values
@@ -239,7 +240,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
         return TemplateResponse(request, "admin/feedback/feedback/case.html", context)
 
     def _case(self, request: HttpRequest, pk: Any) -> Feedback:
-        if not str(pk).isdigit():
+        if whole_number(pk) is None:
             raise Http404
         return get_object_or_404(
             self.get_queryset(request).select_related(
@@ -324,7 +325,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
         user: User = request.user  # type: ignore[assignment]
         if not user.has_perm(move.permission):
             raise PermissionDenied
-        ids = [int(pk) for pk in request.POST.getlist("id") if pk.isdigit()][:200]
+        ids = whole_numbers(request.POST.getlist("id"))[:200]
         reason = request.POST.get("reason", "").strip()
         data: dict[str, Any] = {"reason": reason}
         if not ids:

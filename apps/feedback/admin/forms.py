@@ -14,6 +14,7 @@ from unfold.widgets import (
 )
 
 from apps.core.models import User
+from apps.core.numbers import whole_number
 from apps.feedback.choices import ContactMethod, Emotion, Kind, Sentiment, Tier, WaitReason
 from apps.feedback.models import Category, Channel, Feedback
 from apps.shop.models import Product, Store
@@ -125,11 +126,9 @@ class MergeForm(MoveForm):
 
     def clean_into(self) -> Feedback:
         """The case by its number, if it may be seen."""
-        digits = self.cleaned_data["into"].strip().lstrip("Ff")
+        number = whole_number(self.cleaned_data["into"].strip().lstrip("Ff"))
         found = (
-            Feedback.objects.visible_to(self.user).filter(pk=int(digits)).first()
-            if digits.isdigit()
-            else None
+            Feedback.objects.visible_to(self.user).filter(pk=number).first() if number is not None else None
         )
         if found is None:
             raise forms.ValidationError(_("There is no such case, or it is not yours to see."))

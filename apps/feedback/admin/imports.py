@@ -32,6 +32,7 @@ from apps.core.admin.display import badge, span
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog, User
+from apps.core.numbers import whole_number
 from apps.core.services.files import local_path
 from apps.core.wording import move_tables, verb_label
 from apps.feedback.admin.import_forms import (
@@ -42,7 +43,7 @@ from apps.feedback.admin.import_forms import (
     UndoForm,
     initial_of,
 )
-from apps.feedback.fileformats import FIELDS, FileRefused, Mapping
+from apps.feedback.fileformats import FIELDS, FileRefused, Mapping, Problem
 from apps.feedback.models import ImportRun
 from apps.feedback.problem_texts import fix_text, problem_text
 from apps.feedback.selectors import imports as select
@@ -217,9 +218,10 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The page where the run stands."""
-        if not str(object_id).isdigit():
+        number = whole_number(object_id)
+        if number is None:
             raise Http404
-        return self._to(self._import(request, int(object_id)))
+        return self._to(self._import(request, number))
 
     def _step(
         self,
@@ -352,6 +354,8 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
         is_text = not run.file.suffix.endswith("xlsx")
         error = ""
         try:
+            if posted and not self._is_offered(encoding, run):
+                raise FileRefused(Problem.UNKNOWN_ENCODING, encoding=encoding[:20])
             sample = self._sample(run, encoding if is_text else "")
         except (FileRefused, OSError) as refused:
             error = imports.refusal(refused) if isinstance(refused, FileRefused) else str(refused)
@@ -446,6 +450,12 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
             return select.read_sample(where, name=run.file_name, encoding=encoding or None)
 
     @staticmethod
+    def _is_offered(encoding: str, run: ImportRun) -> bool:
+        # Python knows encodings that are none of a text; only what the page offers, or what was found, is read.
+        found = run.encoding.removesuffix("-sig")
+        return encoding in {*dict(ENCODINGS), "utf-16-le", "utf-16-be", found, ""}
+
+    @staticmethod
     def _posted_fields(
         request: HttpRequest, columns: tuple[str, ...]
     ) -> tuple[dict[str, str], dict[str, Any] | None]:
@@ -470,7 +480,8 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
                 key = request.POST.get(f"value-{name}-{index}-key")
                 target = request.POST.get(f"value-{name}-{index}", "")
                 if key and target and len(key) <= 200:
-                    pairs[key] = int(target) if name == "rating" and target.isdigit() else target
+                    stars = whole_number(target) if name == "rating" else None
+                    pairs[key] = target if stars is None else stars
             if pairs:
                 values[name] = pairs
         return values

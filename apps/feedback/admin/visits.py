@@ -29,6 +29,7 @@ from apps.core.admin.forms import PageForm
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError, InvalidInput
 from apps.core.models import User
+from apps.core.numbers import whole_numbers
 from apps.core.services.photos import clean_photo
 from apps.core.typed import whole_number, whole_numbers
 from apps.core.wording import VERBS, move_tables

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.core.exceptions import DomainError
 from apps.core.models import User
+from apps.core.numbers import whole_number
 from apps.feedback.admin.forms import LocalDateTime, box
 from apps.feedback.choices import Emotion, Kind, Sentiment, Tier
 from apps.feedback.models import Category, Feedback, Promise, SavedView
@@ -151,11 +152,10 @@ class WorkplaceViews:
         """What is new since the page was drawn, as JSON. Asked every few seconds by open pages."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        since = request.GET.get("since", "")
         beat = queue_selector.pulse(
             user=request.user,  # type: ignore[arg-type]
             params={key: value for key, value in request.GET.items() if len(value) <= 200},
-            since=int(since) if since.isdigit() and len(since) < 18 else 0,
+            since=whole_number(request.GET.get("since", "")) or 0,
             now=timezone.now(),
         )
         count = min(beat.new, 99)

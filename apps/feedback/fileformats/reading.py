@@ -25,6 +25,18 @@ from apps.feedback.fileformats.workbook import WorkbookReader
 Row = tuple[int, dict[str, str]]
 
 #: Default limit of a file, unpacked.
+# Python has these beside what texts are written in.
+NO_TEXT = frozenset(
+    {
+        "idna",
+        "punycode",
+        "undefined",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "unicode-escape",
+        "raw-unicode-escape",
+    }
+)
 LIMIT_BYTES = 2 * 1024**3
 #: gzip reaches about 1000:1 on nothing but zeros; real exports stay under 30:1.
 MAX_GZIP_RATIO = 200
@@ -180,9 +192,11 @@ def open_rows(
         raise FileRefused(Problem.TOO_LARGE, limit=limit_bytes)
     if encoding is not None:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
+            found = codecs.lookup(encoding)
+        except (LookupError, ValueError) as error:
             raise FileRefused(Problem.UNKNOWN_ENCODING, encoding=encoding) from error
+        if not getattr(found, "_is_text_encoding", True) or found.name in NO_TEXT:
+            raise FileRefused(Problem.UNKNOWN_ENCODING, encoding=encoding)
 
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         book = _open_workbook(file, sheet, limit_bytes)

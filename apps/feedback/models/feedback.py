@@ -285,6 +285,10 @@ class Feedback(models.Model):
             models.Index(
                 fields=["text_key"], name="feedback_text_key", condition=models.Q(text_key__isnull=False)
             ),
+            # Read by intake: is a text of signs alone known?
+            models.Index(
+                fields=["posted_at"], name="feedback_without_key", condition=models.Q(text_key__isnull=True)
+            ),
             # Read when orders arrive: which feedback named them before?
             models.Index(fields=["order_no"], name="feedback_awaits_order", condition=AWAITS_ORDER),
         )

@@ -199,6 +199,15 @@ def is_small(run: ImportRun) -> bool:
 OWN_RELATIONS = frozenset({"search", "clocks", "sla_events", "similar"})
 
 
+def holders_of(model: type[models.Model]) -> list[Any]:
+    """Every relation that points to rows of a model, those that have no name on the model ("+") included."""
+    return [
+        relation
+        for relation in model._meta.get_fields(include_hidden=True)
+        if isinstance(relation, models.ForeignObjectRel) and relation.auto_created and not relation.concrete
+    ]
+
+
 def untouched_rows(run: ImportRun) -> FeedbackQuerySet:
     """The rows of a run that nobody has worked on: nothing but what intake and dispatch did.
 
@@ -217,7 +226,7 @@ def untouched_rows(run: ImportRun) -> FeedbackQuerySet:
         model="feedback.feedback", object_id=OuterRef("pk"), by__isnull=False
     )
     rows = rows.exclude(Exists(by_people))
-    for relation in Feedback._meta.related_objects:
+    for relation in holders_of(Feedback):
         name = relation.get_accessor_name()
         if name in OWN_RELATIONS:
             continue

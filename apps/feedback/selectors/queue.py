@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.counting import bounded_counts, shown
 from apps.core.models import User
+from apps.core.numbers import whole_number
 from apps.feedback.choices import TIER_RANK, Emotion, Kind, Sentiment, Status, Tier
 from apps.feedback.models import Feedback, ImportRun, SavedView
 from apps.feedback.querysets import FeedbackQuerySet
@@ -263,9 +264,10 @@ def _asked(params: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _import_run(user: User, number: str) -> ImportRun | None:
-    if not (number.isdigit() and len(number) < 19 and user.has_perm("feedback.view_importrun")):
+    pk = whole_number(number)
+    if pk is None or not user.has_perm("feedback.view_importrun"):
         return None
-    return imports_visible_to(user, ImportRun.objects.filter(pk=int(number)).only("id", "file_name")).first()
+    return imports_visible_to(user, ImportRun.objects.filter(pk=pk).only("id", "file_name")).first()
 
 
 def _scope(user: User, params: Mapping[str, str]) -> tuple[FeedbackQuerySet, ImportRun | None]:
@@ -340,8 +342,7 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
     """One page of the queue. The number of queries does not depend on the number of rows."""
     ref = reference()
     tab, order, q = _asked(params)
-    page = int(params["p"]) if params.get("p", "").isdigit() else 1
-    page = max(1, min(page, MOST_PAGES))
+    page = max(1, min(whole_number(params.get("p", "")) or 1, MOST_PAGES))
     found = chips(ref, _people(), params)
     visible, import_run = _scope(user, params)
     rows = _rows(visible, ref, found, tab=tab, order=order, q=q, user=user, now=now)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -225,8 +225,9 @@ def incoming_from(
                 order_no=item.order_no,
                 customer=customer,
                 posted_at=item.posted_at,
-                follow_up_to=item.external_id or f"row:{row}",
+                follow_up_to=item.external_id,
                 row=FOLLOW_UP_ROWS + row,
+                follow_up_row=row,
             )
         )
     return out
@@ -306,41 +307,48 @@ def import_file(
             source, bound, channel=channel, zone=zone, store=store, result=result, timings=timings
         ):
             outcomes = []
-            if chunk:
-                outcomes = take_in(
-                    [item for _row, _cells, item in chunk],
-                    source=Source.FILE,
-                    now=now(),
-                    by=by,
-                    run=run,
-                    historical=historical,
-                    near=near,
-                    timings=timings,
-                    historical_after_days=None if as_new else settings.FEEDBACK_HISTORICAL_AFTER_DAYS,
-                    dry_run=seen if dry_run else None,
-                )
-            timings.start()
-            for (row, cells, _item), outcome in zip(chunk, outcomes, strict=True):
-                if row >= FOLLOW_UP_ROWS:
-                    # Part of a row that is counted already.
-                    continue
-                if outcome.state == "created":
-                    result.created += 1
-                    result.near_duplicates += outcome.similar_to is not None
-                elif outcome.state == "rejected":
-                    refused.append(Rejected(row, cells, outcome.code, outcome.field, outcome.message))
-                else:
-                    result.duplicates += 1
-                    result.changed += outcome.state == "changed"
-            for rejected in sorted(refused, key=lambda r: r.row):
-                _note(result, rejected, out)
-            result.read = result.created + result.duplicates + result.rejected
-            result.seconds = (timezone.now() - started).total_seconds()
-            if not dry_run and not tally.save(result, share=source.progress, now=now()):
-                result.stopped = True
+            # The chunk and its counts are one transaction that holds the run: whoever pauses, undoes or takes it
+            # over waits for the chunk, so no row comes in behind the back of an undo.
+            with transaction.atomic():
+                if not dry_run and not tally.mine():
+                    result.stopped = True
+                    break
+                if chunk:
+                    outcomes = take_in(
+                        [item for _row, _cells, item in chunk],
+                        source=Source.FILE,
+                        now=now(),
+                        by=by,
+                        run=run,
+                        historical=historical,
+                        near=near,
+                        timings=timings,
+                        historical_after_days=None if as_new else settings.FEEDBACK_HISTORICAL_AFTER_DAYS,
+                        dry_run=seen if dry_run else None,
+                    )
+                timings.start()
+                for (row, cells, _item), outcome in zip(chunk, outcomes, strict=True):
+                    if row >= FOLLOW_UP_ROWS:
+                        # Part of a row that is counted already.
+                        continue
+                    if outcome.state == "created":
+                        result.created += 1
+                        result.near_duplicates += outcome.similar_to is not None
+                    elif outcome.state == "rejected":
+                        refused.append(Rejected(row, cells, outcome.code, outcome.field, outcome.message))
+                    else:
+                        result.duplicates += 1
+                        result.changed += outcome.state == "changed"
+                for rejected in sorted(refused, key=lambda r: r.row):
+                    _note(result, rejected, out)
+                result.read = result.created + result.duplicates + result.rejected
+                result.seconds = (timezone.now() - started).total_seconds()
+                if not dry_run and not tally.save(result, share=source.progress, now=now()):
+                    result.stopped = True
+                timings.lap("report")
+            timings.lap("commit")
             if progress is not None and progress(source.progress, result) is False:
                 result.stopped = True
-            timings.lap("report")
             if result.stopped:
                 break
         if not dry_run and not claimed:
@@ -496,6 +504,14 @@ class Tally:
             if self.created:
                 self.near = rows.filter(similar_to__isnull=False).order_by().count()
                 self.changed = run.changed
+
+    def mine(self) -> bool:
+        """Whether the run is still this worker's to go on with; holds it until the end of the transaction."""
+        run = self.run
+        held = ImportRun.objects.select_for_update(no_key=True).filter(
+            pk=run.pk, worker=run.worker, state=ImportRun.State.RUNNING
+        )
+        return held.order_by().values_list("pk", flat=True).first() is not None
 
     def save(self, result: ImportResult, *, share: float, now: datetime) -> bool:
         """Write counts and sign of life; False when the run is no longer this worker's to go on with."""

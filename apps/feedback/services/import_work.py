@@ -56,7 +56,18 @@ def sweep_imports(*, clock: Clock, limit: int = 20) -> int:
         .order_by("id")
         .values_list("id", flat=True)[:limit]
     )
-    return sum(work_on(run_id=run_id, clock=clock) for run_id in list(wanted))
+    worked = 0
+    for run_id in list(wanted):
+        try:
+            worked += work_on(run_id=run_id, clock=clock)
+        except (OperationalError, InterfaceError):
+            # The database is away for all of them.
+            raise
+        except Exception:
+            # One import that breaks must not keep the others waiting; what went wrong stands on it.
+            logger.exception("import %s broke off", run_id)
+            worked += 1
+    return worked
 
 
 def work_on(*, run_id: int, clock: Clock, at_once: bool = False) -> bool:
@@ -84,7 +95,7 @@ def work_on(*, run_id: int, clock: Clock, at_once: bool = False) -> bool:
         if run.state == State.CHECKING:
             _check(run, clock)
         else:
-            go_on_undoing(run=run, clock=clock)
+            _undo(run, clock)
     else:
         return False
     waiting = (
@@ -211,6 +222,15 @@ def _check(run: ImportRun, clock: Clock) -> None:
         )
         _settle(run, "check_failed", clock(), {"message": text[:300], "read": 0})
         return
+    except (OperationalError, InterfaceError):
+        # The database was away: the check stands still and is taken over.
+        raise
+    except Exception:
+        text = _(
+            "An unexpected error stopped the check; nothing was imported. Try again or give the file anew."
+        )
+        _settle(run, "check_failed", clock(), {"message": text[:300], "read": 0})
+        raise
     if result.stopped:
         return
     hint = run.checked.get("rows_hint")
@@ -222,6 +242,22 @@ def _check(run: ImportRun, clock: Clock) -> None:
     }
     changes = {"checked": found, "share": 0.0, "seconds": 0.0, "read": 0}
     _settle(run, "checked", clock(), changes, rejects=rejects)
+
+
+def _undo(run: ImportRun, clock: Clock) -> None:
+    """Take rows back; an undo that cannot go on ends as one that left rows, and may be asked for again."""
+    try:
+        go_on_undoing(run=run, clock=clock)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        now = clock()
+        text = _(
+            "An unexpected error stopped the undo; rows that are taken back stay away. Try “Undo” again."
+        )
+        changes = {"message": text[:300], "finished_at": run.finished_at or now}
+        _settle(run, "undone_partly", now, changes)
+        raise
 
 
 def _run(run: ImportRun, clock: Clock) -> None:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.exceptions import InvalidInput, NotPermitted, StaleState
 from apps.core.models import ActionLog, StoredFile, User
+from apps.core.numbers import whole_numbers
 from apps.core.services.files import drop, keep, local_path
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
@@ -93,15 +94,35 @@ def give_file(
     content_type, suffix = next((found[1:] for found in TYPES if head.startswith(found[0])), CSV_TYPE)
     stored = keep(upload=upload, by=by, now=now, content_type=content_type, suffix=suffix)
     try:
+        return _given(
+            stored, name=name, channel=channel, by=by, now=now, store=store, mode=mode, declared=declared
+        )
+    except Exception:
+        # Whatever went wrong: no file stays behind that no run knows.
+        drop(stored)
+        raise
+
+
+def _given(
+    stored: StoredFile,
+    *,
+    name: str,
+    channel: Channel,
+    by: User,
+    now: datetime,
+    store: Store | None,
+    mode: str,
+    declared: dict[str, str],
+) -> Given:
+    """The draft of a file that is kept already; the caller drops the file if this raises."""
+    try:
         with local_path(stored) as path:
             sample = read_sample(
                 path, name=name, encoding=None, limit=settings.FEEDBACK_IMPORT_AT_ONCE_ROWS + 1
             )
     except FileRefused as error:
-        drop(stored)
         raise InvalidInput(refusal(error), field="file", code=str(error.code)) from error
     if not sample.seen:
-        drop(stored)
         raise InvalidInput(
             _("The file names columns but has no row below them. Choose a file with at least one row."),
             field="file",
@@ -149,8 +170,8 @@ def _origin(sample: Any, channel: Channel) -> ImportRun | None:
     """The run whose rejects file this is: rejects files name it in each row."""
     if "#import" not in sample.columns:
         return None
-    named = next((cells["#import"] for _row, cells in sample.rows if cells.get("#import", "").isdigit()), "")
-    return ImportRun.objects.filter(pk=int(named[:18]), channel=channel).first() if named else None
+    named = whole_numbers(cells.get("#import", "") for _row, cells in sample.rows)
+    return ImportRun.objects.filter(pk=named[0], channel=channel).first() if named else None
 
 
 def clean_snapshot(snapshot: MappingType[str, Any] | None) -> dict[str, str]:

@@ -247,6 +247,7 @@ def _checked(
 ) -> list[Work]:
     works = []
     refused: dict[int, tuple[str, str, str]] = {}
+    spoiled: dict[int | None, tuple[str, str, str]] = {}
     oldest = now - timedelta(days=after_days) if after_days is not None else None
     for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
         problem = _problem(ref, item, now)
@@ -257,6 +258,8 @@ def _checked(
                 refused[item.row] = problem
         if problem is not None:
             outcome.code, outcome.field, outcome.message = problem
+            if item.follow_up_row is not None and item.follow_up_row not in refused:
+                spoiled[item.follow_up_row] = problem
             continue
         work = Work(index=index, item=item, channel=ref.channels[item.channel], outcome=outcome)
         work.posted_at = item.posted_at or now
@@ -267,7 +270,15 @@ def _checked(
             store = ref.store(item.store)
             work.store_id = store.pk if store else None
         works.append(work)
-    return works
+    if not spoiled:
+        return works
+    # A row of a file comes in whole or not at all: given again with its follow-up put right, it doubles nothing.
+    for work in works:
+        if (problem := spoiled.get(work.item.row)) is not None:
+            code, _field, message = problem
+            work.outcome.code, work.outcome.field = code, "follow_up_text"
+            work.outcome.message = _("The follow-up in this row: %(problem)s") % {"problem": message}
+    return [work for work in works if work.item.row not in spoiled]
 
 
 def _problem(ref: Reference, item: IncomingFeedback, now: datetime) -> tuple[str, str, str] | None:
@@ -395,11 +406,17 @@ def _without_known(
             known[(channel_id, external_id)] = (pk, text, rating)
     known_rows: dict[int, int] = {}
     if run is not None and run.pk is not None and rows:
-        known_rows = dict(
-            Feedback.objects.filter(
-                import_run=run, source_row__gte=min(rows), source_row__lte=max(rows)
-            ).values_list("source_row", "id")
-        )
+        # Follow-ups have their own numbers far above: one range over both would read every follow-up before them.
+        for part in (
+            [row for row in rows if row < FOLLOW_UP_ROWS],
+            [row for row in rows if row >= FOLLOW_UP_ROWS],
+        ):
+            if part:
+                known_rows |= dict(
+                    Feedback.objects.filter(
+                        import_run=run, source_row__gte=min(part), source_row__lte=max(part)
+                    ).values_list("source_row", "id")
+                )
     known_loose = _known_loose(loose)
 
     new: list[Work] = []
@@ -411,6 +428,8 @@ def _without_known(
         item, outcome = work.item, work.outcome
         if item.follow_up_to and (work.channel.pk, item.follow_up_to) in known:
             work.parent_id = known[(work.channel.pk, item.follow_up_to)][0]
+        elif item.follow_up_row in known_rows:
+            work.parent_id = known_rows[item.follow_up_row]
         if run is not None and item.row in known_rows:
             outcome.state, outcome.feedback_id = "unchanged", known_rows[item.row]
             continue
@@ -472,17 +491,23 @@ def _author_key(item: IncomingFeedback) -> str:
 
 def _known_loose(works: list[Work]) -> dict[tuple[Any, ...], int]:
     wanted = {identity: work for work in works if (identity := _loose_identity(work)) is not None}
-    if not wanted:
-        return {}
     known: dict[tuple[Any, ...], int] = {}
-    hashes = {matching.key_hash(key) for work in wanted.values() if (key := _key_of(work))}
-    candidates = Feedback.objects.filter(
-        Q(text_key__in=hashes) | Q(text_key__isnull=True, posted_at__in=[identity[2] for identity in wanted])
-    ).values_list(
-        "id",
-        "channel_id",
-        "posted_at",
-        "text",
+    keyed = [identity for identity, work in wanted.items() if _key_of(work)]
+    # A text without letters has no key: it is found by its time alone.
+    bare = [identity for identity, work in wanted.items() if not work.key]
+    # Key and time together: by either alone a text everybody writes, or a day without hours, reads half the table.
+    if keyed:
+        hashes = {wanted[identity].key_hash for identity in keyed}
+        known |= _loose_among(keyed, text_key__in=hashes)
+    if bare:
+        known |= _loose_among(bare, text_key__isnull=True)
+    return known
+
+
+def _loose_among(wanted: list[tuple[Any, ...]], **narrow: Any) -> dict[tuple[Any, ...], int]:
+    """The stored ones of these identities. Only rows of these authors are read, however many share time and text."""
+    channels, people, times, _texts = (set(parts) for parts in zip(*wanted, strict=True))
+    fields = (
         "order_no",
         "author_name",
         "customer__identities__external_id",
@@ -492,6 +517,15 @@ def _known_loose(works: list[Work]) -> dict[tuple[Any, ...], int]:
         "customer__merged_from__phone_hash",
         "customer__merged_from__email_hash",
     )
+    by_them = Q()
+    for name in fields:
+        by_them |= Q(**{f"{name}__in": people})
+    candidates = (
+        Feedback.objects.filter(by_them, channel_id__in=channels, posted_at__in=times, **narrow)
+        .order_by()
+        .values_list("id", "channel_id", "posted_at", "text", *fields)
+    )
+    known: dict[tuple[Any, ...], int] = {}
     for pk, channel_id, posted_at, text, *authors in candidates:
         for author in authors:
             if author:
@@ -837,6 +871,17 @@ def _write(
     works: list[Work], seeds: dict[str, list[clock_service.ClockSeed]], *, now: datetime, by: User | None
 ) -> None:
     records = [work.record for work in works if work.record is not None]
+    unlinked = [
+        work
+        for work in works
+        if (work.item.follow_up_to or work.item.follow_up_row is not None)
+        and work.record is not None
+        and work.record.parent_id is None
+    ]
+    if unlinked and works[0].record is not None and works[0].record.pk is not None:
+        # All have their numbers: the link is written with the row.
+        _link_follow_ups(unlinked, works)
+        unlinked = []
     # In the order of the unique key: two writers with the same new rows wait for each other, they never dead-lock.
     insert_many(Feedback, sorted(records, key=lambda record: (record.channel_id, record.external_id)))
     with_grams = connection.vendor == "postgresql"
@@ -891,23 +936,32 @@ def _write(
         if str(line.get("text", "")).strip()
     ]
     insert_many(Entry, entries)
-    # Follow-ups that arrived in the same list as their first review.
-    first = {
-        (w.channel.pk, w.item.external_id): w.record.pk for w in works if w.record and w.item.external_id
-    }
-    first_row = {w.item.row: w.record.pk for w in works if w.record and w.item.row is not None}
+    if unlinked:
+        _link_follow_ups(unlinked, works)
+        Feedback.objects.bulk_update(
+            [record for work in unlinked if (record := work.record) is not None and record.parent_id],
+            ["parent_id"],
+            batch_size=500,
+        )
     for work in works:
         record = work.record
         assert record is not None
         work.outcome.state, work.outcome.feedback_id = "created", record.pk
         work.outcome.similar_to, work.outcome.record = record.similar_to_id, record
-        if work.item.follow_up_to and record.parent_id is None:
-            parent_id = first.get((work.channel.pk, work.item.follow_up_to))
-            if parent_id is None and work.item.follow_up_to.startswith("row:"):
-                parent_id = first_row.get(int(work.item.follow_up_to[4:]))
-            if parent_id is not None:
-                Feedback.objects.filter(pk=record.pk).update(parent_id=parent_id)
-                record.parent_id = parent_id
+
+
+def _link_follow_ups(follow_ups: list[Work], works: list[Work]) -> None:
+    """Give follow-ups the first review that arrived in the same list, if it is there and has its number."""
+    first = {
+        (w.channel.pk, w.item.external_id): w.record.pk for w in works if w.record and w.item.external_id
+    }
+    first_row = {w.item.row: w.record.pk for w in works if w.record and w.item.row is not None}
+    for work in follow_ups:
+        assert work.record is not None
+        parent_id = first.get((work.channel.pk, work.item.follow_up_to)) if work.item.follow_up_to else None
+        if parent_id is None and work.item.follow_up_row is not None:
+            parent_id = first_row.get(work.item.follow_up_row)
+        work.record.parent_id = parent_id
 
 
 def _alarm(ref: Reference, works: list[Work], *, now: datetime) -> None:

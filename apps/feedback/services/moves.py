@@ -492,6 +492,9 @@ def merge(
         row.pk: row
         for row in Feedback.objects.select_for_update().filter(pk__in=[feedback.pk, into.pk]).order_by("pk")
     }
+    for row in (feedback, into):
+        if row.pk not in locked:
+            raise StaleState(_("%(number)s is gone: its import was undone.") % {"number": row.number})
     into = locked[into.pk]
     if into.status == Status.MERGED:
         raise IllegalMove(_("%(number)s is itself part of another case.") % {"number": into.number})

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
-from apps.core.exceptions import InvalidInput
+from apps.core.exceptions import InvalidInput, StaleState
 from apps.core.models import ActionLog, User
 from apps.core.services.notices import notify
 from apps.core.workflow import perform
@@ -36,7 +36,8 @@ def make(*, feedback: Feedback, what: str, due_at: datetime, by: User, now: date
     if due_at > now + FURTHEST:
         raise InvalidInput(_("This is more than half a year ahead; check the date."), field="due_at")
     # The same button pressed twice promises once.
-    Feedback.objects.select_for_update().get(pk=feedback.pk)
+    if not Feedback.objects.select_for_update().filter(pk=feedback.pk).values_list("pk", flat=True).first():
+        raise StaleState(_("This case is gone: its import was undone."))
     promise, created = Promise.objects.get_or_create(
         feedback=feedback,
         what=what[:200],

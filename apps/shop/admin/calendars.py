@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from apps.core.admin.base import HistoryModelAdmin, ShopModelAdmin
 from apps.core.admin.display import badge
+from apps.core.numbers import whole_number
 from apps.shop.admin.forms import CalendarDayForm, LoadHolidaysForm, WorkCalendarForm
 from apps.shop.admin.organisation import IN_MEMORY
 from apps.shop.choices import DayKind
@@ -99,8 +100,8 @@ class CalendarDayAdmin(HolidayBanner, ShopModelAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         missing = missing_holiday_years(timezone.localdate())
-        asked = request.GET.get("year", "")
-        first = int(asked) if asked.isdigit() else (missing or [timezone.localdate().year])[0]
+        asked = whole_number(request.GET.get("year", ""))
+        first = asked if asked is not None else (missing or [timezone.localdate().year])[0]
         form = LoadHolidaysForm(request.POST if request.method == "POST" else None, initial={"year": first})
         back = reverse("admin:shop_calendarday_changelist")
         if request.method == "POST" and form.is_valid():
