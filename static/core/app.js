@@ -142,6 +142,11 @@
     (wrong || fields[0])?.focus();
   };
 
+  // The theme looks for the text box of its own file field beside every file input and stumbles where there is none.
+  const ownFiles = () => {
+    document.querySelectorAll('input[type="file"].fc-input').forEach((input) => { input.hasChangeListener = true; });
+  };
+
   // The link past the menu moves the keyboard's place too.
   const skip = () => {
     document.querySelector(".fc-skip")?.addEventListener("click", () => {
@@ -152,6 +157,7 @@
   };
 
   onReady(() => {
+    ownFiles();
     skip();
     focusFirst();
     live();
