@@ -204,6 +204,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             **self.admin_site.each_context(request),
             "title": feedback.number,
             "opts": self.opts,
+            "original": feedback,
             "case": feedback,
             "now": now,
             "pieces": case_selector.parts(feedback.text, feedback.reading.get("spans", [])),
@@ -306,6 +307,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"{move.label} · {feedback.number}",
             "opts": self.opts,
+            "original": feedback,
             "case": feedback,
             "move": move,
             "form": form,
@@ -460,7 +462,7 @@ def _nodes() -> list[tuple[str, list[tuple[str, str]]]]:
         (
             str(top),
             [
-                (top.code, str(top)),
+                (top.code, forms.undivided(top)),
                 *((node.code, str(node)) for node in active if node.parent_id == top.pk),
             ],
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -17,6 +18,11 @@ from apps.core.models import User
 from apps.feedback.choices import ContactMethod, Emotion, Kind, Sentiment, Tier, WaitReason
 from apps.feedback.models import Category, Channel, Feedback
 from apps.shop.models import Product, Store
+
+
+def undivided(category: Category) -> str:
+    """A top category among its own sub-categories, one of which may bear the same name."""
+    return gettext("%(category)s (in general)") % {"category": category}
 
 
 class LocalDateTime(forms.DateTimeInput):
@@ -167,7 +173,7 @@ class CorrectForm(MoveForm):
         grouped: list[Any] = [("", "—")]
         for parent in (node for node in nodes if node.parent_id is None):
             children = [(str(n.pk), str(n)) for n in nodes if n.parent_id == parent.pk]
-            grouped.append((str(parent), [(str(parent.pk), str(parent)), *children]))
+            grouped.append((str(parent), [(str(parent.pk), undivided(parent)), *children]))
         self.fields["node"].choices = grouped  # type: ignore[attr-defined]
         self.fields["node"].required = False
         if not self.is_bound:
