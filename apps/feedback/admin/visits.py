@@ -417,6 +417,9 @@ class MysteryVisitAdmin(RecordAdmin):
     list_select_related = ("store", "visitor")
     search_fields = ("store__name__icontains", "=id")
     list_before_template = "admin/feedback/visits/about_visits.html"
+    empty_text = gettext_lazy(
+        "Add the first visit: choose the store and the time, then score the checklist and write down what you found. Nothing reaches the store before you submit it."
+    )
     autocomplete_fields = ("store",)
     inlines = (ScoreInline, VisitFindingInline)
     fieldsets = (
@@ -560,6 +563,9 @@ class SymposiumAdmin(RecordAdmin):
     list_select_related = ("host",)
     search_fields = ("topic__icontains",)
     list_before_template = "admin/feedback/visits/about_symposiums.html"
+    empty_text = gettext_lazy(
+        "Plan the first one: topic, time and place. Then invite customers by member tier, and after it took place write down what they said."
+    )
     autocomplete_fields = ("stores",)
     inlines = (SymposiumFindingInline,)
     # Who comes is settled before there are minutes and findings.
