@@ -815,3 +815,12 @@ def test_the_services_refuse_who_may_not(cast: Cast) -> None:
             by=cast.sue,
             now=timezone.now(),
         )
+
+
+def test_a_number_cut_by_the_spreadsheet_shows_as_it_stands() -> None:
+    from apps.feedback.selectors.imports import shown_cell
+
+    cut = shown_cell("1.23E+17", "order_no")
+    assert (cut, cut.spoilt) == ("1.23E+17", True)
+    whole = shown_cell("123456789012345678", "order_no")
+    assert (whole, whole.spoilt) == ("****5678", False)

@@ -121,7 +121,8 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
     ordering = ("-id",)
     list_before_template = "admin/feedback/importrun/list_before.html"
     empty_text = gettext_lazy(
-        "Export the reviews at the platform (Taobao, JD, Meituan, …) as CSV or XLSX and give the file here. The columns are recognised, every row is checked first, and an import can be undone."
+        "Export the reviews at the platform (Taobao, JD, Meituan, …) as CSV or XLSX and give the file here. "
+        "The columns are recognised, every row is checked first, and an import can be undone."
     )
     add_words = gettext_lazy("Import a file")
     fields = ("file_name", "channel", "show_state")

@@ -418,7 +418,8 @@ class MysteryVisitAdmin(RecordAdmin):
     search_fields = ("store__name__icontains", "=id")
     list_before_template = "admin/feedback/visits/about_visits.html"
     empty_text = gettext_lazy(
-        "Add the first visit: choose the store and the time, then score the checklist and write down what you found. Nothing reaches the store before you submit it."
+        "Add the first visit: choose the store and the time, then score the checklist and write down what you found. "
+        "Nothing reaches the store before you submit it."
     )
     autocomplete_fields = ("store",)
     inlines = (ScoreInline, VisitFindingInline)
