@@ -348,3 +348,14 @@ def test_an_order_that_is_not_here_yet_shows_by_its_number(cast: Cast) -> None:
     assert "****5678" in client.get(url(case)).content.decode()
     found = client.get(QUEUE, {"q": "123456789012345678"}).content.decode()
     assert "****5678" in found
+
+
+def test_work_is_offered_only_to_those_who_can_do_it(cast: Cast) -> None:
+    case = make(count=1)[0]
+    Feedback.objects.update(assignee=None, claimed_at=None)
+    page = login(cast.lin).get(url(case, "assign"))
+    offered = {str(value) for value, _label in page.context["form"].fields["assignee"].choices}
+    assert str(cast.alice.pk) in offered
+    for outsider in (cast.sue, cast.ann, cast.max):
+        assert (str(outsider.pk) in offered) == outsider.has_perm("feedback.work_feedback")
+    assert str(make_user("nobody").pk) not in offered

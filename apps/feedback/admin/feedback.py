@@ -25,6 +25,7 @@ from apps.feedback.admin.workplace import WorkplaceViews, correction_values
 from apps.feedback.choices import Sentiment, Tier
 from apps.feedback.models import Feedback
 from apps.feedback.selectors import case as case_selector
+from apps.feedback.selectors.home import able
 from apps.feedback.selectors.queue import queue_page
 from apps.feedback.selectors.reference import reference
 from apps.feedback.selectors.search import without_phone
@@ -165,7 +166,9 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             "now": now,
             "can_work": can_work,
             "can_assign": can_assign,
-            "colleagues": next(chip.choices for chip in queue.chips if chip.name == "assignee"),
+            "colleagues": [(name, label) for _pk, name, label in forms.colleagues(able(), now)]
+            if can_assign
+            else [],
             "orders": _orders(),
             "just_done": request.session.pop("just_done", None) if "just_done" in request.session else None,
             "nodes": _nodes() if can_work else [],
@@ -340,9 +343,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             messages.warning(request, _("Choose rows first."))
             return self._to_queue(request)
         if verb == "assign":
-            person = User.objects.filter(
-                username=request.POST.get("assignee", ""), is_active=True, is_staff=True
-            ).first()
+            person = able().filter(username=request.POST.get("assignee", "")).first()
             if person is None:
                 messages.warning(request, _("Choose a colleague first."))
                 return self._to_queue(request)
