@@ -129,7 +129,37 @@
     setTimeout(loop, Number(head.dataset.first || 2000));
   };
 
+  // Whoever came to fill something in can type at once: the first wrong field, else the first. Not on touch
+  // screens, where the keyboard would cover half of what there is to read.
+  const focusFirst = () => {
+    const place = document.querySelector(".fc-form, [data-focus-first] form, #login-form");
+    const busy = document.activeElement && document.activeElement !== document.body;
+    if (!place || busy || location.hash || !matchMedia("(pointer: fine)").matches) return;
+    const fields = [...place.querySelectorAll("input, textarea, select")].filter(
+      (field) => field.type !== "hidden" && !field.disabled && !field.readOnly && field.getClientRects().length,
+    );
+    const wrong = fields.find((field) => field.closest(".has-error") || field.getAttribute("aria-invalid") === "true");
+    (wrong || fields[0])?.focus();
+  };
+
+  // The theme looks for the text box of its own file field beside every file input and stumbles where there is none.
+  const ownFiles = () => {
+    document.querySelectorAll('input[type="file"].fc-input').forEach((input) => { input.hasChangeListener = true; });
+  };
+
+  // The link past the menu moves the keyboard's place too.
+  const skip = () => {
+    document.querySelector(".fc-skip")?.addEventListener("click", () => {
+      const content = document.getElementById("content");
+      content?.setAttribute("tabindex", "-1");
+      content?.focus();
+    });
+  };
+
   onReady(() => {
+    ownFiles();
+    skip();
+    focusFirst();
     live();
     autoSubmit();
     bulk();

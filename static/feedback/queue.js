@@ -26,6 +26,7 @@
     const form = quick.querySelector("form");
     form.action = button.dataset.quick;
     quick.querySelector("[data-quick-name]").textContent = button.dataset.name;
+    quick.querySelector("[data-quick-text]").textContent = button.dataset.text;
     quick.querySelector("[data-quick-full]").href = button.dataset.full;
     quick.querySelector("[data-quick-confirm]").hidden = !button.dataset.doubt;
     form.querySelector("select").value = "";
@@ -37,6 +38,8 @@
       });
     }
     quick.showModal();
+    // Not on the first tier: a stray Enter would change the case.
+    quick.querySelector("h2").focus();
   };
 
   document.addEventListener("click", (event) => {

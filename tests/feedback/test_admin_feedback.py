@@ -17,6 +17,7 @@ from apps.core.models import ActionLog, StoredFile, User
 from apps.core.services.files import store_file
 from apps.feedback.incoming import IncomingFeedback
 from apps.feedback.models import Correction, Entry, Feedback, FeedbackFile
+from apps.feedback.services import promises
 from apps.feedback.services.intake import take_in
 from tests.factories import Cast, make_profile, make_store, make_user
 
@@ -311,3 +312,50 @@ def test_attachments_open_through_the_file_view_for_readers_of_the_case(cast: Ca
     assert opens(far, stored) == 200
     far.groups.clear()
     assert opens(User.objects.get(pk=far.pk), stored) == 403
+
+
+def test_a_wait_that_was_cut_says_so(cast: Cast) -> None:
+    case = make(count=1)[0]
+    client = login(cast.alice)
+    client.post(url(case, "claim"))
+    wanted = timezone.localtime(timezone.now() + timedelta(days=6))
+    answer = client.post(
+        url(case, "wait"),
+        {"why": "third_party", "reason": "等快递核实", "until": f"{wanted:%Y-%m-%dT%H:%M}"},
+        follow=True,
+    )
+    assert any("72" in str(message) for message in answer.context["messages"])
+
+
+def test_resolving_names_the_promises_still_open(cast: Cast) -> None:
+    case = make(count=1)[0]
+    client = login(cast.alice)
+    client.post(url(case, "claim"))
+    promises.make(
+        feedback=case,
+        what="周五前补发",
+        due_at=timezone.now() + timedelta(days=1),
+        by=cast.alice,
+        now=timezone.now(),
+    )
+    assert "周五前补发" in client.get(url(case, "resolve")).content.decode()
+    assert "周五前补发" not in client.get(url(case, "wait")).content.decode()
+
+
+def test_an_order_that_is_not_here_yet_shows_by_its_number(cast: Cast) -> None:
+    case = make(count=1, order_no="123456789012345678")[0]
+    client = login(cast.alice)
+    assert "****5678" in client.get(url(case)).content.decode()
+    found = client.get(QUEUE, {"q": "123456789012345678"}).content.decode()
+    assert "****5678" in found
+
+
+def test_work_is_offered_only_to_those_who_can_do_it(cast: Cast) -> None:
+    case = make(count=1)[0]
+    Feedback.objects.update(assignee=None, claimed_at=None)
+    page = login(cast.lin).get(url(case, "assign"))
+    offered = {str(value) for value, _label in page.context["form"].fields["assignee"].choices}
+    assert str(cast.alice.pk) in offered
+    for outsider in (cast.sue, cast.ann, cast.max):
+        assert (str(outsider.pk) in offered) == outsider.has_perm("feedback.work_feedback")
+    assert str(make_user("nobody").pk) not in offered

@@ -856,3 +856,12 @@ def test_a_check_that_breaks_says_so_and_keeps_no_other_import_waiting(
     sound.refresh_from_db()
     assert (broken.state, sound.state) == ("draft", "ready")
     assert broken.message and "boom" not in broken.message
+
+
+def test_a_number_cut_by_the_spreadsheet_shows_as_it_stands() -> None:
+    from apps.feedback.selectors.imports import shown_cell
+
+    cut = shown_cell("1.23E+17", "order_no")
+    assert (cut, cut.spoilt) == ("1.23E+17", True)
+    whole = shown_cell("123456789012345678", "order_no")
+    assert (whole, whole.spoilt) == ("****5678", False)

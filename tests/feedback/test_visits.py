@@ -395,3 +395,57 @@ def test_empty_lists_teach(cast: Cast) -> None:
         assert client.get(address).status_code == 200
     client.cookies["django_language"] = "en"
     assert "checklist" in client.get(VISITS).content.decode()
+
+
+def test_the_button_of_a_move_saves_the_open_form_and_then_asks(cast: Cast) -> None:
+    visit = make_visit(cast, "货架上有过期酸奶")
+    client, address = staff(User.objects.create_superuser("root@example.com")), f"{VISITS}{visit.pk}/change/"
+    opened = client.get(address)
+    assert 'name="_then"' in opened.content.decode()
+    data: dict[str, Any] = {
+        "store": visit.store_id,
+        "visitor": cast.alice.pk,
+        "visitor_name": "",
+        "_then": "submit",
+    }
+    data |= {"visited_at_0": "2026-01-02", "visited_at_1": "10:00:00", "summary": "灯很暗"}
+    for formset in (row.formset for row in opened.context["inline_admin_formsets"]):
+        data |= {f"{formset.prefix}-{name}": value for name, value in formset.management_form.initial.items()}
+        for form in formset.initial_forms:
+            data |= {
+                f"{form.prefix}-{name}": form[name].value() or "" for name in form.fields if name != "DELETE"
+            }
+    answer = client.post(address, data)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert answer.url == f"{VISITS}{visit.pk}/move/submit/"
+    visit.refresh_from_db()
+    assert (visit.summary, visit.status) == ("灯很暗", "draft")
+    assert client.get(answer.url).status_code == 200
+
+
+def test_recording_asks_and_says_how_many_feedback_it_makes(cast: Cast) -> None:
+    visit = make_visit(cast, "货架上有过期酸奶", "没人招呼")
+    visits.submit(visit=visit, by=cast.alice, now=NOW)
+    client = staff(User.objects.create_superuser("root@example.com"))
+    page = client.get(f"{VISITS}{visit.pk}/change/").content.decode()
+    assert f'href="{VISITS}{visit.pk}/move/record/"' in page
+    assert client.get(f"{VISITS}{visit.pk}/move/record/").context["note"].startswith("2")
+    assert not Feedback.objects.exists()
+
+
+def test_a_visit_of_tomorrow_is_refused(cast: Cast) -> None:
+    from django.utils import timezone
+
+    day = timezone.localtime() + timedelta(days=1)
+    client = staff(User.objects.create_superuser("root@example.com"))
+    answer = client.post(
+        f"{VISITS}add/",
+        {
+            "store": cast.store.pk,
+            "visitor": cast.alice.pk,
+            "visited_at_0": f"{day:%Y-%m-%d}",
+            "visited_at_1": f"{day:%H:%M:%S}",
+        },
+    )
+    assert "visited_at" in answer.context["adminform"].form.errors
+    assert not MysteryVisit.objects.exists()

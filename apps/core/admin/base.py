@@ -76,6 +76,10 @@ class ShopModelAdmin(ModelAdmin):
     list_filter_submit = True
     compressed_fields = True
     warn_unsaved_form = True
+    # What an empty list says that nobody filtered: what belongs here and how it gets in.
+    empty_text: Any = ""
+    # What the button there says; "": “Add …”.
+    add_words: Any = ""
     reference_stamps: tuple[str, ...] = ()
     deletable: bool | None = None
 

@@ -273,10 +273,15 @@ class MovesMixin:
             state=state,
             state_label=self._state_label(state),
             target_label=self._state_label(move.target or state),
+            note=self.move_note(request, obj, move),
             stays=(move.target or state) == state,
             next=done,
             records=[obj],
         )
+
+    def move_note(self, request: HttpRequest, obj: Any, move: Move) -> str:
+        """What this move will do to this very record, for the page that asks; "" when the move's help says it."""
+        return ""
 
     def _stale(self, request: HttpRequest, state: str) -> bool:
         # The page named the state its reader saw; one-click buttons of a list do too.

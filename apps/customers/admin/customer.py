@@ -325,7 +325,9 @@ class CustomerAdmin(RevealMixin, HistoryModelAdmin):
             _("Consent"),
             obj=customer,
             form=form,
-            submit=_("Record"),
+            submit={"no": _("Record a withdrawal"), "yes": _("Record a consent")}.get(
+                initial["granted"], _("Record")
+            ),
             back=back,
             text=_("Nothing is overwritten: the newest entry is what holds."),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -25,6 +26,7 @@ from apps.feedback.admin.workplace import WorkplaceViews, correction_values
 from apps.feedback.choices import Sentiment, Tier
 from apps.feedback.models import Feedback
 from apps.feedback.selectors import case as case_selector
+from apps.feedback.selectors.home import able
 from apps.feedback.selectors.queue import queue_page
 from apps.feedback.selectors.reference import reference
 from apps.feedback.selectors.search import without_phone
@@ -165,7 +167,9 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             "now": now,
             "can_work": can_work,
             "can_assign": can_assign,
-            "colleagues": next(chip.choices for chip in queue.chips if chip.name == "assignee"),
+            "colleagues": [(name, label) for _pk, name, label in forms.colleagues(able(), now)]
+            if can_assign
+            else [],
             "orders": _orders(),
             "just_done": request.session.pop("just_done", None) if "just_done" in request.session else None,
             "nodes": _nodes() if can_work else [],
@@ -204,6 +208,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             **self.admin_site.each_context(request),
             "title": feedback.number,
             "opts": self.opts,
+            "original": feedback,
             "case": feedback,
             "now": now,
             "pieces": case_selector.parts(feedback.text, feedback.reading.get("spans", [])),
@@ -291,6 +296,8 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
                     self.offer_undo(request, done.pk, text)
                 else:
                     messages.success(request, text)
+                if verb == "wait":
+                    _say_cut(request, form.cleaned_data.get("until"), done)
                 return self.back_to(request, feedback)
         elif bound is None and feedback.status not in move.sources:
             messages.error(
@@ -304,6 +311,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"{move.label} · {feedback.number}",
             "opts": self.opts,
+            "original": feedback,
             "case": feedback,
             "move": move,
             "form": form,
@@ -311,6 +319,10 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             "to_state": states.get(move.target or "", ""),
             "back": request.GET.get("back", ""),
             "pieces": case_selector.marked_snippet(feedback.snippet, []),
+            # Whoever ends a case sees what the customer was promised and has not got yet.
+            "open_promises": list(feedback.promises.filter(status="open").order_by("due_at", "id")[:10])
+            if verb in ("resolve", "close", "dismiss")
+            else [],
         }
         status = 422 if bound is not None else 200
         return TemplateResponse(request, "admin/feedback/feedback/move.html", context, status=status)
@@ -332,9 +344,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             messages.warning(request, _("Choose rows first."))
             return self._to_queue(request)
         if verb == "assign":
-            person = User.objects.filter(
-                username=request.POST.get("assignee", ""), is_active=True, is_staff=True
-            ).first()
+            person = able().filter(username=request.POST.get("assignee", "")).first()
             if person is None:
                 messages.warning(request, _("Choose a colleague first."))
                 return self._to_queue(request)
@@ -429,6 +439,22 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
         return redirect("admin:feedback_feedback_changelist")
 
 
+def _say_cut(request: HttpRequest, wanted: datetime | None, log: ActionLog) -> None:
+    """Say so when the wait became shorter than it was asked for (domain.md 3.2)."""
+    until = datetime.fromisoformat(log.data["until"])
+    if wanted is not None and until < wanted:
+        messages.warning(
+            request,
+            _(
+                "A case waits at most 72 hours at a time and seven days in all: this one goes on at %(time)s, not at %(wanted)s."
+            )
+            % {
+                "time": f"{timezone.localtime(until):%m-%d %H:%M}",
+                "wanted": f"{timezone.localtime(wanted):%m-%d %H:%M}",
+            },
+        )
+
+
 def _nodes() -> list[tuple[str, list[tuple[str, str]]]]:
     """Categories with their sub-categories, as grouped choices, from memory."""
     ref = reference()
@@ -438,7 +464,7 @@ def _nodes() -> list[tuple[str, list[tuple[str, str]]]]:
         (
             str(top),
             [
-                (top.code, str(top)),
+                (top.code, forms.undivided(top)),
                 *((node.code, str(node)) for node in active if node.parent_id == top.pk),
             ],
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -17,7 +20,29 @@ from apps.core.models import User
 from apps.core.numbers import whole_number
 from apps.feedback.choices import ContactMethod, Emotion, Kind, Sentiment, Tier, WaitReason
 from apps.feedback.models import Category, Channel, Feedback
+from apps.feedback.selectors.home import able, standing
 from apps.shop.models import Product, Store
+
+
+def undivided(category: Category) -> str:
+    """A top category among its own sub-categories, one of which may bear the same name."""
+    return gettext("%(category)s (in general)") % {"category": category}
+
+
+def colleagues(people: Iterable[User], now: datetime) -> list[tuple[int, str, str]]:
+    """(id, user name, “name · on duty · 12 of 30”): those who are here first, the least laden before the others."""
+    found = []
+    known = standing(now)
+    for person in people:
+        count, capacity, here = known.get(person.pk, (0, 0, False))
+        carries = (
+            gettext("%(count)d of %(capacity)d") % {"count": count, "capacity": capacity}
+            if capacity
+            else gettext("%(count)d open") % {"count": count}
+        )
+        word = pgettext("person", "on duty") if here else pgettext("person", "off duty")
+        found.append((not here, count, person.pk, person.username, f"{person} · {word} · {carries}"))
+    return [(pk, name, label) for _off, _count, pk, name, label in sorted(found)]
 
 
 class LocalDateTime(forms.DateTimeInput):
@@ -63,11 +88,10 @@ class AssignForm(MoveForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["assignee"].queryset = (  # type: ignore[attr-defined]
-            User.objects.filter(is_active=True, is_staff=True)
-            .exclude(pk=self.feedback.assignee_id)
-            .order_by("name")
-        )
+        people = able().exclude(pk=self.feedback.assignee_id)
+        field: Any = self.fields["assignee"]
+        field.queryset = people
+        field.choices = [("", "—"), *((pk, label) for pk, _name, label in colleagues(people, timezone.now()))]
 
 
 class ContactForm(MoveForm):
@@ -166,7 +190,7 @@ class CorrectForm(MoveForm):
         grouped: list[Any] = [("", "—")]
         for parent in (node for node in nodes if node.parent_id is None):
             children = [(str(n.pk), str(n)) for n in nodes if n.parent_id == parent.pk]
-            grouped.append((str(parent), [(str(parent.pk), str(parent)), *children]))
+            grouped.append((str(parent), [(str(parent.pk), undivided(parent)), *children]))
         self.fields["node"].choices = grouped  # type: ignore[attr-defined]
         self.fields["node"].required = False
         if not self.is_bound:

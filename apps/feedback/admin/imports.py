@@ -149,6 +149,11 @@ class ImportRunAdmin(MovesMixin, ReadOnlyAdmin):
     search_fields = ("file_name__istartswith",)
     ordering = ("-id",)
     list_before_template = "admin/feedback/importrun/list_before.html"
+    empty_text = gettext_lazy(
+        "Export the reviews at the platform (Taobao, JD, Meituan, …) as CSV or XLSX and give the file here. "
+        "The columns are recognised, every row is checked first, and an import can be undone."
+    )
+    add_words = gettext_lazy("Import a file")
     fields = ("file_name", "channel", "show_state")
     readonly_fields = ("show_state",)
 

@@ -54,6 +54,9 @@ class PublicEntryAdmin(ShopModelAdmin):
     autocomplete_fields = ("store",)
     change_form_outer_before_template = "admin/feedback/publicentry/buttons.html"
     list_before_template = "admin/feedback/publicentry/about.html"
+    empty_text = gettext_lazy(
+        "First add a page for one store; its QR code and a sheet to print are made by themselves. Hang the sheet up at the counter, then scan it once yourself."
+    )
     fieldsets = (
         (None, {"fields": ("store", "is_on", "is_listed", "welcome")}),
         (gettext_lazy("Address"), {"fields": ("show_address", "show_qr")}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -29,9 +30,9 @@ from apps.core.admin.forms import PageForm
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError, InvalidInput
 from apps.core.models import User
-from apps.core.numbers import whole_numbers
+from apps.core.numbers import whole_number, whole_numbers
 from apps.core.services.photos import clean_photo
-from apps.core.typed import whole_number, whole_numbers
+from apps.core.transitions import Move
 from apps.core.wording import VERBS, move_tables
 from apps.customers.choices import MemberTier
 from apps.feedback.admin.forms import FilesField, ManyFiles
@@ -268,6 +269,17 @@ class PhotoForm(forms.ModelForm):
             raise ValidationError(str(error.message)) from error
 
 
+class VisitForm(PhotoForm):
+    """A visit that has taken place."""
+
+    def clean_visited_at(self) -> Any:
+        """Said while the date is typed, not only when everything is to be submitted."""
+        when = self.cleaned_data["visited_at"]
+        if when and when > timezone.now():
+            raise ValidationError(_("The visit lies in the future."))
+        return when
+
+
 class RecordAdmin(MovesMixin, ShopModelAdmin):
     """What visits and symposiums share: open to changes by state, photos, buttons above the form."""
 
@@ -275,7 +287,7 @@ class RecordAdmin(MovesMixin, ShopModelAdmin):
     deletable = False
     moves_in_rows = False
     open_states: tuple[str, ...] = ()
-    change_form_outer_before_template = "admin/core/moves.html"
+    change_form_outer_before_template = "admin/feedback/visits/moves.html"
 
     class Media:
         css = {"all": ("feedback/visits.css",)}
@@ -335,6 +347,38 @@ class RecordAdmin(MovesMixin, ShopModelAdmin):
         """On to its page, where the rest is filled in."""
         return redirect(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", obj.pk)
 
+    # -- moves ----------
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Every move asks on a page of its own; where the form is open, its button saves it first."""
+        obj = kwargs.get("obj")
+        if obj is not None:
+            context["moves"] = [replace(button, one_click=False) for button in self.moves_for(request, obj)]
+            context["saves_first"] = self.has_change_permission(request, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Saved by the button of a move: on to the page that asks."""
+        verb = request.POST.get("_then", "")
+        if verb and verb in {button.verb for button in self.moves_for(request, obj)}:
+            messages.success(request, _("Saved. Nothing else has happened yet: confirm below."))
+            return redirect(self._move_url("move", obj.pk, verb))
+        return super().response_change(request, obj)
+
+    def move_note(self, request: HttpRequest, obj: Any, move: Move) -> str:
+        """How many feedback recording will make."""
+        if move.verb not in ("record", "record_findings"):
+            return ""
+        count = obj.findings.count()
+        if not count:
+            return _("There are no findings: it is only filed, no feedback is made.")
+        return ngettext(
+            "%(count)d finding becomes %(count)d feedback.",
+            "%(count)d findings become %(count)d feedback.",
+            count,
+        ) % {"count": count}
+
     @display(description=gettext_lazy("photos"))
     def show_photos(self, obj: Any) -> Any:
         """Small, each opens whole."""
@@ -375,6 +419,7 @@ def _found(model: type[models.Model], name: str) -> Any:
 class MysteryVisitAdmin(RecordAdmin):
     """Checklist, findings, photos. Draft → submitted → recorded."""
 
+    form = VisitForm
     moves_table = VISIT
     moves = {
         "submit": Verb(visits.submit, "visit", reason=None, icon="send"),
@@ -390,6 +435,10 @@ class MysteryVisitAdmin(RecordAdmin):
     list_select_related = ("store", "visitor")
     search_fields = ("store__name__icontains", "=id")
     list_before_template = "admin/feedback/visits/about_visits.html"
+    empty_text = gettext_lazy(
+        "Add the first visit: choose the store and the time, then score the checklist and write down what you found. "
+        "Nothing reaches the store before you submit it."
+    )
     autocomplete_fields = ("store",)
     inlines = (ScoreInline, VisitFindingInline)
     fieldsets = (
@@ -533,9 +582,13 @@ class SymposiumAdmin(RecordAdmin):
     list_select_related = ("host",)
     search_fields = ("topic__icontains",)
     list_before_template = "admin/feedback/visits/about_symposiums.html"
+    empty_text = gettext_lazy(
+        "Plan the first one: topic, time and place. Then invite customers by member tier, and after it took place write down what they said."
+    )
     autocomplete_fields = ("stores",)
     inlines = (SymposiumFindingInline,)
-    change_form_outer_after_template = "admin/feedback/visits/invitations.html"
+    # Who comes is settled before there are minutes and findings.
+    change_form_outer_before_template = "admin/feedback/visits/symposium_before.html"
     fieldsets = (
         (None, {"fields": ("show_status", "topic", "held_at", "place", "stores", "host")}),
         (pgettext_lazy("symposium", "Minutes"), {"fields": ("minutes", "show_photos", "photos")}),
@@ -597,7 +650,7 @@ class SymposiumAdmin(RecordAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """With the invitation list below the form."""
+        """With the invitation list above the form."""
         extra_context = extra_context or {}
         symposium = self.get_object(request, object_id)
         if symposium is not None and request.user.has_perm("customers.view_customer"):

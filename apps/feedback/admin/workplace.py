@@ -338,6 +338,7 @@ class WorkplaceViews:
             **self.admin_site.each_context(request),
             "title": title,
             "opts": self.opts,
+            "original": feedback,
             "case": feedback,
             "form": form,
             "button": button,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -125,6 +125,36 @@ def breaches(user: User, now: datetime) -> dict[str, Any] | None:
         ],
         "alarm": counts["overdue"] > 0,
     }
+
+
+def standing(now: datetime) -> dict[int, tuple[int, int, bool]]:
+    """Of everybody who may be given feedback: (open cases, capacity, here now). Four queries at most.
+
+    Who belongs to no team has no shift: they count as here unless they are away.
+    """
+    ref = reference()
+    known: dict[int, tuple[int, bool]] = {}
+    for team in ref.teams:
+        here = {worker.user_id for worker in ref.seats_now(team, now).values()}
+        for worker in team.workers:
+            known[worker.user_id] = (worker.capacity, worker.user_id in here)
+    people = {person.pk: person for person in able()}
+    counts = dict(
+        Feedback.objects.filter(assignee_id__in=people, status__in=OPEN)
+        .order_by()
+        .values_list("assignee_id")
+        .annotate(n=Count("id"))
+    )
+    return {pk: (counts.get(pk, 0), *known.get(pk, (0, not person.is_away))) for pk, person in people.items()}
+
+
+def able() -> QuerySet[User]:
+    """Staff who can work on feedback: it is given to nobody else."""
+    return (
+        User.objects.with_perm("feedback.work_feedback", backend="django.contrib.auth.backends.ModelBackend")
+        .filter(is_staff=True)
+        .order_by("name", "pk")
+    )
 
 
 def load(user: User, now: datetime) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,8 +173,23 @@ def _choices(name: str) -> list[tuple[str, str]]:
     return [(store.code, store.name) for store in ref.stores.values() if store.is_active]
 
 
-def shown_cell(cell: str, name: str) -> str:
-    """A cell of the preview: masked by what it is said to be, and short."""
+class Shown(str):
+    """A cell as the preview shows it; `spoilt` when a spreadsheet has cut a long number to 1.23E+17."""
+
+    spoilt = False
+
+
+_CUT = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d{1,3}")
+
+
+def shown_cell(cell: str, name: str) -> Shown:
+    """A cell of the preview: masked by what it is said to be, and short. What is spoilt shows as it stands: nobody
+    can be known by it, and masked it would look like a good number.
+    """
+    if _CUT.fullmatch(cell.strip()):
+        spoilt = Shown(cell.strip()[:CELL])
+        spoilt.spoilt = True
+        return spoilt
     if name == "customer_phone":
         text = masking.mask_phone(cell)
     elif name == "customer_email":
@@ -184,7 +200,7 @@ def shown_cell(cell: str, name: str) -> str:
         text = masking.mask_order_no(cell)
     else:
         text = masking.mask_text(cell)
-    return text if len(text) <= CELL else text[: CELL - 1] + "…"
+    return Shown(text if len(text) <= CELL else text[: CELL - 1] + "…")
 
 
 def is_small(run: ImportRun) -> bool:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from apps.core.masking import mask_text
+from apps.core.masking import mask_order_no, mask_text
 from apps.feedback.choices import EMOTION_ICONS, STATUS_COLOURS, TIER_COLOURS
 
 register = template.Library()
@@ -35,6 +35,12 @@ def status_badge(row: Any) -> SafeString:
     return format_html(
         '<span class="fc-badge is-{}">{}</span>', STATUS_COLOURS[row.status], row.get_status_display()
     )
+
+
+@register.filter
+def order_number(value: str) -> str:
+    """An order's number with its last four signs."""
+    return mask_order_no(value or "")
 
 
 @register.filter
