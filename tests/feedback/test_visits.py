@@ -30,10 +30,12 @@ from apps.feedback.models import (
     VisitScore,
 )
 from apps.feedback.models.visits import points
+from apps.feedback.selectors import visits as visit_selectors
 from apps.feedback.selectors.visits import audience
 from apps.feedback.services import visits
 from tests.core.test_public import photo
 from tests.factories import NOW, Cast, make_store
+from tests.factories import queries as queries_of
 
 pytestmark = pytest.mark.django_db
 VISITS, TALKS = "/admin/feedback/mysteryvisit/", "/admin/feedback/symposium/"
@@ -265,6 +267,20 @@ def test_earlier_attendance_chooses_and_orders(cast: Cast) -> None:
     assert ids("before") == [old.pk]
     assert ids("any") == [new.pk, old.pk]
     assert ids("any", 1) == [new.pk]
+
+
+def test_the_preview_looks_at_so_many_only(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visit_selectors, "COUNT_LIMIT", 5)
+    rows = agreeable(20)
+    past = make_talk(cast, status="recorded")
+    for row in rows[:4]:
+        SymposiumInvitation.objects.create(symposium=past, customer=row, status="attended")
+    with queries_of() as captured:
+        found = audience(symposium=make_talk(cast), tiers=["gold"], earlier="any", limit=6, now=NOW)
+    assert [row.pk for row in found.customers] == [rows[4].pk, *(row.pk for row in rows[:4])]
+    assert [row.came for row in found.customers] == [0, 1, 1, 1, 1]
+    # Nothing is grouped or sorted over all members.
+    assert not [q for q in captured.captured_queries if "GROUP BY" in q["sql"] and " IN (" not in q["sql"]]
 
 
 def test_inviting_through_the_pages_shows_masked_names(cast: Cast) -> None:
