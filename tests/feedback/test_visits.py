@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
@@ -320,6 +321,37 @@ def test_the_list_is_masked_unless_somebody_may_and_says_why(cast: Cast) -> None
     assert Reveal.objects.get().object_id == guest.pk
     with pytest.raises(NotPermitted):
         visits.invitation_list(symposium=talk, whole=True, reason="好奇", by=cast.alice, now=NOW)
+
+
+def test_whoever_says_no_after_being_chosen_is_neither_invited_nor_listed_to_call(cast: Cast) -> None:
+    talk = make_talk(cast)
+    willing, held, unwilling = agreeable(3, phone="13912345678")
+    for n, row in enumerate((willing, held, unwilling)):
+        row.phone = f"1391234567{n}"
+        row.save()
+    rows = [willing.pk, held.pk, unwilling.pk]
+    assert visits.choose(symposium=talk, customer_ids=rows, by=cast.lin, now=NOW) == (3, 0)
+    ContactHold.objects.create(
+        customer=held, reason="complaint", starts_at=NOW - timedelta(hours=1), by=cast.lin
+    )
+    ConsentEvent.objects.create(
+        customer=unwilling, purpose="survey", channel="phone", granted=False, source="test", at=NOW
+    )
+    later = NOW + timedelta(hours=1)
+    ids = list(talk.invitations.values_list("pk", flat=True))
+    done, refused = visits.move_invitations(symposium=talk, ids=ids, verb="invite", by=cast.lin, now=later)
+    assert (done, len(refused)) == (1, 2)
+    assert talk.invitations.get(status="invited").customer == willing
+    text = visits.invitation_list(symposium=talk, whole=True, reason="打电话邀请", by=cast.lin, now=later)
+    assert [number in text for number in ("13912345670", "13912345671", "13912345672")] == [
+        True,
+        False,
+        False,
+    ]
+    assert [row.object_id for row in Reveal.objects.all()] == [willing.pk]
+    client = staff(cast.lin)
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "en"
+    assert client.get(f"{TALKS}{talk.pk}/change/").content.decode().count("do not contact") == 2
 
 
 def test_findings_of_a_talk_become_feedback_of_whoever_said_them(cast: Cast) -> None:

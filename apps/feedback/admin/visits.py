@@ -47,7 +47,7 @@ from apps.feedback.models import (
     VisitScore,
 )
 from apps.feedback.models.visits import points
-from apps.feedback.selectors.visits import COUNT_LIMIT, audience, can_open_visit_photo
+from apps.feedback.selectors.visits import COUNT_LIMIT, audience, barred, can_open_visit_photo
 from apps.feedback.services import visits
 from apps.feedback.transitions import INVITATION, SYMPOSIUM, VISIT
 
@@ -657,8 +657,10 @@ class SymposiumAdmin(RecordAdmin):
             rows = list(
                 symposium.invitations.select_related("customer").order_by("pk")[: visits.INVITE_AT_MOST]
             )
+            out = barred((row.customer_id for row in rows), timezone.now())
             for row in rows:
                 row.colour = INVITATION_COLOURS[row.status]
+                row.is_barred = row.customer_id in out
             may = request.user.has_perm("feedback.change_symposium")
             extra_context |= {
                 "invitations": rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,8 +46,19 @@ def invitable(
     return rows
 
 
+def barred(customer_ids: Iterable[int], now: datetime) -> set[int]:
+    """Those of these customers who may not be contacted about a symposium any more: a hold in force, no consent to
+    surveys, storage only or erased. Between the choice and the call a customer may have said no.
+    """
+    ids = set(customer_ids)
+    allowed = Customer.objects.filter(pk__in=ids)
+    for _code, narrowed in _steps(None, now, allowed):
+        allowed = narrowed
+    return ids - set(allowed.order_by().values_list("pk", flat=True))
+
+
 def _steps(
-    symposium: Symposium, now: datetime, rows: QuerySet[Customer]
+    symposium: Symposium | None, now: datetime, rows: QuerySet[Customer]
 ) -> list[tuple[str, QuerySet[Customer]]]:
     """(reason, those who remain after it), one after the other."""
     holds = ContactHold.objects.filter(
@@ -65,7 +76,7 @@ def _steps(
     )
     present = SymposiumInvitation.objects.filter(customer=OuterRef("pk"), symposium=symposium)
     active = rows.filter(state=CustomerState.ACTIVE)
-    fresh = active.filter(~Exists(present))
+    fresh = active.filter(~Exists(present)) if symposium is not None else active
     free = fresh.filter(~Exists(holds))
     agreed = free.annotate(word=Subquery(word)).filter(word=True)
     return [("state", active), ("invited", fresh), ("hold", free), ("consent", agreed)]

@@ -28,7 +28,7 @@ from apps.feedback.models import (
     VisitFile,
     VisitScore,
 )
-from apps.feedback.selectors.visits import invitable
+from apps.feedback.selectors.visits import barred, invitable
 from apps.feedback.services import moves
 from apps.feedback.services.file_import import neutral
 from apps.feedback.services.intake import take_in
@@ -253,11 +253,17 @@ def choose(*, symposium: Symposium, customer_ids: Iterable[int], by: User, now: 
 def move_invitations(
     *, symposium: Symposium, ids: Iterable[int], verb: str, by: User, now: datetime
 ) -> tuple[int, list[str]]:
-    """Make one move on several invitations, each by itself: (how many were moved, why the others were not)."""
+    """Make one move on several invitations, each by itself: (how many were moved, why the others were not).
+
+    Whoever got a contact hold or took the consent back since they were chosen is not invited.
+    """
     done, refused = 0, []
     rows = symposium.invitations.select_related("customer").in_bulk(list(ids)[:INVITE_AT_MOST])
+    out = barred((row.customer_id for row in rows.values()), now) if verb == "invite" else set()
     for invitation in rows.values():
         try:
+            if invitation.customer_id in out:
+                raise IllegalMove(_("May not be invited any more: contact hold or no consent to surveys."))
             if symposium.status == SymposiumState.CANCELLED:
                 raise IllegalMove(_("This symposium was called off."))
             perform(INVITATION, invitation, verb, by=by, now=now, via="admin")
@@ -271,7 +277,8 @@ def move_invitations(
 def invitation_list(*, symposium: Symposium, whole: bool, reason: str, by: User, now: datetime) -> str:
     """The list as CSV for a spreadsheet (UTF-8 with BOM), without those who declined. Formulas are neutralised.
 
-    Names and numbers are masked; `whole` shows them to those who may see personal data whole, for a reason, with one
+    Customers with a contact hold or without consent are marked, and masked in any case: the list is there to call
+    from. Names and numbers are masked; `whole` shows them to those who may see personal data whole, for a reason, with one
     audit row a customer (PIPL art. 51). Raises NotPermitted or ReasonNeeded.
     """
     if not by.has_perm("customers.view_customer"):
@@ -281,6 +288,7 @@ def invitation_list(*, symposium: Symposium, whole: bool, reason: str, by: User,
         .select_related("customer")
         .order_by("pk")
     )
+    out = barred((row.customer_id for row in rows), now)
     if whole:
         if not by.has_perm("customers.unmask_customer"):
             raise NotPermitted(_("You may not see personal data whole."))
@@ -296,6 +304,7 @@ def invitation_list(*, symposium: Symposium, whole: bool, reason: str, by: User,
                 at=now,
             )
             for row in rows
+            if row.customer_id not in out
         )
     ActionLog.objects.create(
         model="feedback.symposium",
@@ -310,13 +319,13 @@ def invitation_list(*, symposium: Symposium, whole: bool, reason: str, by: User,
     stream = io.StringIO()
     stream.write("\ufeff")
     writer = csv.writer(stream)
-    heads = [_("customer"), _("member tier"), _("mobile"), _("e-mail"), _("state")]
+    heads = [_("customer"), _("member tier"), _("mobile"), _("e-mail"), _("state"), _("contact")]
     writer.writerow(neutral(str(head)) for head in heads)
     for row in rows:
         customer = row.customer
         cells = (
             (customer.name or customer.nickname or f"#{customer.pk}", customer.phone, customer.email)
-            if whole
+            if whole and row.customer_id not in out
             else (customer.masked_name, customer.masked_phone, customer.masked_email)
         )
         writer.writerow(
@@ -326,6 +335,7 @@ def invitation_list(*, symposium: Symposium, whole: bool, reason: str, by: User,
                 customer.get_member_tier_display(),
                 *cells[1:],
                 row.get_status_display(),
+                _("do not contact") if row.customer_id in out else "",
             )
         )
     return stream.getvalue()
