@@ -200,6 +200,17 @@ def test_a_bad_text_is_named_and_kept(entry: PublicEntry, text: str) -> None:
     assert not Feedback.objects.exists()
 
 
+def test_line_breaks_count_as_they_do_in_the_browser(entry: PublicEntry) -> None:
+    client = visitor()
+    lines = ["长" * 19] * 100  # 1900 signs and 99 breaks: 1999 for the browser, 2098 as sent
+    answer = send(client, entry, text="\r\n".join(lines))
+    assert answer.status_code == 200
+    assert Feedback.objects.get().text.count("\n") == 99
+    page = look(client, *slip(answer))
+    assert add(client, page, "\r\n".join(lines)).status_code == 200
+    assert "\r" not in Entry.objects.get(kind="inbound").text
+
+
 def test_praise_ticked_by_mistake_does_not_hide_a_complaint(entry: PublicEntry) -> None:
     send(visitor(), entry, kind="praise")
     assert Feedback.objects.get().is_open

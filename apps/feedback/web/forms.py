@@ -36,10 +36,19 @@ def star_choices() -> list[tuple[int, str]]:
     return [(n, ngettext("%(n)d star", "%(n)d stars", n) % {"n": n}) for n in range(1, 6)]
 
 
+class WordsField(forms.CharField):
+    """Several lines. Browsers count a line break as one character and send two: it counts as one here too."""
+
+    def to_python(self, value: Any) -> Any:
+        """With plain line breaks, before the length is looked at."""
+        text = super().to_python(value)
+        return text.replace("\r\n", "\n").replace("\r", "\n") if isinstance(text, str) else text
+
+
 class SayForm(forms.Form):
     """A store's page: only the first field is needed."""
 
-    text = forms.CharField(
+    text = WordsField(
         label=_("What happened?"),
         max_length=TEXT_LIMIT,
         min_length=2,
@@ -147,7 +156,7 @@ class StatusForm(forms.Form):
 class AddForm(forms.Form):
     """What the customer adds."""
 
-    text = forms.CharField(
+    text = WordsField(
         label=_("Add something"),
         max_length=TEXT_LIMIT,
         min_length=2,
