@@ -18,12 +18,14 @@ from django.utils import timezone, translation
 from PIL import Image
 
 from apps.core.models import ActionLog, PublicCount, StaffNotice, StoredFile
-from apps.core.public import ALPHABET
+from apps.core.public import ALPHABET, read_nonce
+from apps.core.services import public as sending
 from apps.customers.models import Customer, Order
 from apps.feedback.choices import Source
 from apps.feedback.models import Entry, Feedback, FeedbackFile, PublicEntry, PublicReceipt
 from apps.feedback.services import moves
 from apps.feedback.services import public_entry as service
+from apps.feedback.web import views
 from apps.shop.models import WorkItem
 from tests.core.test_public import photo
 from tests.factories import Cast, case, make_store, make_user, told
@@ -114,6 +116,26 @@ def test_the_same_form_twice_shows_the_same_number(entry: PublicEntry) -> None:
     assert slip(first) == slip(second)
     assert Feedback.objects.count() == 1
     assert PublicCount.objects.order_by("-count")[0].count == 1
+
+
+def test_a_second_post_waits_by_looking_not_by_claiming_again(
+    entry: PublicEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "PATIENCE", 1.0)
+    client = visitor()
+    data = fill(client, entry)
+    nonce = read_nonce(data["nonce"], views.SAY, timezone.now())
+    assert nonce is not None
+    mine = sending.claim(nonce, limits=[], now=timezone.now())
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.post(entry.path, data)
+    assert answer.status_code == 422
+    assert LATE in answer.content.decode()
+    assert len([q for q in captured.captured_queries if q["sql"].startswith("INSERT")]) <= 1
+    assert len(captured) <= 20
+    # Given back: the next one is taken in.
+    sending.release(nonce, mine, now=timezone.now())
+    assert client.post(entry.path, data).status_code == 200
 
 
 def test_long_after_the_code_is_not_shown_again(entry: PublicEntry) -> None:

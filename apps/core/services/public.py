@@ -180,6 +180,13 @@ def result_of(nonce: Nonce) -> int | None:
     return PublicNonce.objects.filter(pk=nonce.digest).values_list("result", flat=True).first()
 
 
+def is_worked_on(nonce: Nonce, *, now: datetime) -> bool:
+    """Whether somebody who claimed the form is still at it: neither done, nor given back, nor dead."""
+    return PublicNonce.objects.filter(
+        pk=nonce.digest, result__isnull=True, claimed_at__gte=now - DEAD_AFTER
+    ).exists()
+
+
 def forget_public(*, now: datetime) -> int:
     """Drop forms past their life and counts that no longer count; returns how many rows."""
     forms, _rows = PublicNonce.objects.filter(claimed_at__lt=now - 2 * NONCE_LIFE).delete()
