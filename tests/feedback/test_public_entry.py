@@ -394,6 +394,26 @@ def test_guessing_is_locked_out_even_with_the_right_code(entry: PublicEntry) -> 
     assert look(client, number, secret, REMOTE_ADDR="203.0.113.9").status_code == 200
 
 
+def test_strangers_in_many_networks_do_not_lock_the_customer_out(entry: PublicEntry) -> None:
+    client = visitor()
+    number, secret = slip(send(client, entry))
+    stranger = visitor()
+    for network in range(15):
+        states = [
+            look(stranger, number, "AAAAAAAA", REMOTE_ADDR=f"198.51.100.{network}").status_code
+            for _ in range(5)
+        ]
+        assert states == [403] * 5
+    assert look(client, number, secret).status_code == 200
+
+
+def test_guessing_from_everywhere_is_bounded_all_the_same() -> None:
+    tries, seconds = service.GUESSES_EVERYWHERE
+    an_hour = tries * 3600 / seconds
+    # A year of it, without a pause and from as many networks as there are.
+    assert an_hour * 24 * 366 / len(ALPHABET) ** service.SECRET_LENGTH < 0.001
+
+
 def test_looking_with_the_right_code_is_never_locked(entry: PublicEntry) -> None:
     client = visitor()
     number, secret = slip(send(client, entry))
