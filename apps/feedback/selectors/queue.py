@@ -216,9 +216,10 @@ COUNTED: dict[str, tuple[Any, ...]] = {
 
 
 def tab_counts(visible: FeedbackQuerySet, user: User, now: datetime) -> dict[str, int]:
-    """How many rows the tabs hold, bounded. One query."""
+    """How many rows the tabs hold, bounded, and the newest key there is. One query."""
     return bounded_counts(
-        {name: tab_queryset(visible, name, user, now).order_by(*index) for name, index in COUNTED.items()}
+        {name: tab_queryset(visible, name, user, now).order_by(*index) for name, index in COUNTED.items()},
+        newest=Feedback.objects.all(),
     )
 
 
@@ -321,7 +322,9 @@ def pulse(*, user: User, params: Mapping[str, str], since: int, now: datetime) -
     )
     return Pulse(
         new=new,
-        counts={name: shown(count) for name, count in tab_counts(visible, user, now).items()},
+        counts={
+            name: shown(count) for name, count in tab_counts(visible, user, now).items() if name in COUNTED
+        },
         alarms=[
             {"id": pk, "number": Feedback(pk=pk).number, "text": snippet[:60]}
             for pk, snippet in alarms.values_list("id", "snippet")[:20]
@@ -375,7 +378,7 @@ def queue_page(*, user: User, params: Mapping[str, str], now: datetime) -> Queue
         has_next=len(listed) > PAGE and page < MOST_PAGES,
         params=kept,
         import_run=import_run,
-        newest=Feedback.objects.order_by("-id").values_list("id", flat=True).first() or 0,
+        newest=counts["newest"],
     )
     queue.views = views_of(user, queue.params)
     queue.tabs = [
