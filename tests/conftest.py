@@ -97,9 +97,17 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         if connection.vendor == "postgresql":
             # A test with pytest-django's own real transactions may have emptied every table before.
             put_tables_back()
+        elif not _has_reference():
+            load_reference()
         yield
         if connection.vendor == "postgresql":
             put_tables_back()
+
+
+def _has_reference() -> bool:
+    from apps.feedback.models import Channel
+
+    return Channel.objects.exists()
 
 
 def remember_tables() -> None:

@@ -23,7 +23,7 @@ from apps.feedback.selectors.reference import STAMP, forget_reference, reference
 from apps.shop.choices import TeamRole
 from apps.shop.models import Department, Product, Store, Team, TeamMember
 
-A_TEXT = "商品破损了，客服态度也差，要求退货退款"
+A_TEXT = "包裹压坏了，里面商品全碎了，要求退货退款"
 S_TEXT = "吃了你们的东西食物中毒住院了，我要投诉到12315"
 INQUIRY = "请问什么时候发货？"
 

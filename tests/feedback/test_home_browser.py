@@ -66,7 +66,7 @@ def test_the_load_of_each_person_fits_one_line(cast: Cast, client: Client, width
     take(*(voice() for _ in range(120)), grade="A")
     client.force_login(cast.lin)
     rows, too_wide = measured(client.get("/admin/").content.decode(), width)
-    assert [figures for figures, *_rest in rows] == ["120 / 1000", "0 / 1000 · 不在岗"]
+    assert [figures for figures, *_rest in rows] == ["120 / 1000 · 交接", "0 / 1000 · 不在岗"]
     assert [lines for _figures, lines, *_rest in rows] == [1, 1]
     assert not too_wide
     # One scale: every bar begins and ends at the same place, and is long enough to be read.

@@ -88,7 +88,9 @@ _NO_PROBLEM = frozenset({"PRAISE", "SUGGESTION", "OTHER", ""})
 _ASKABLE = _NO_PROBLEM | {"STOCK"}
 # What makes a demanded refund a dispute: what was sold is bad, broken or not as told, or the shop puts the customer off.
 _GROUNDS = frozenset({"QUALITY", "SAFETY", "COUNTERFEIT", "MISMATCH", "PACKAGING"})
-_PUT_OFF = frozenset({"REFUND_REFUSED", "REFUND_SLOW", "SERVICE_EVASION", "LOGISTICS_LOST"})
+_PUT_OFF = frozenset(
+    {"REFUND_REFUSED", "REFUND_SLOW", "SERVICE_EVASION", "LOGISTICS_LOST", "LOGISTICS_DAMAGE"}
+)
 # Precedence of the labelling guide: safety, genuineness, refund dispute, then the most severe; generic
 # words yield to specific ones. A subcategory not listed takes its parent's weight, or 30.
 _SEVERITY = {
