@@ -38,7 +38,7 @@ ENTER_VISITS = [
     "feedback.change_symposium",
 ]
 RECORD_VISITS = ["feedback.record_mysteryvisit", "feedback.record_symposium"]
-NOTICES = ["core.view_staffnotice"]
+NOTICES = ["core.view_staffnotice", "core.view_approval"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
@@ -66,6 +66,7 @@ OPS = [
 ]
 LEAD = [
     *OPS,
+    "core.decide_approval",
     *VIEW_RULES,
     *RECORD_VISITS,
     "feedback.add_publicentry",
@@ -138,10 +139,22 @@ ROLES: dict[str, list[str]] = {
     "ops": OPS,
     "ops-lead": LEAD,
     "care": CARE,
-    "care-lead": [*CARE, "customers.merge_customer", "feedback.assign_feedback"],
+    "care-lead": [*CARE, "core.decide_approval", "customers.merge_customer", "feedback.assign_feedback"],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
-    "pr-lead": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback", "feedback.assign_feedback"],
-    "legal": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_RULES, "feedback.see_all_feedback"],
+    "pr-lead": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        "core.decide_approval",
+        "feedback.see_all_feedback",
+        "feedback.assign_feedback",
+    ],
+    "legal": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        *VIEW_RULES,
+        "core.decide_approval",
+        "feedback.see_all_feedback",
+    ],
     "manager": [
         *LEAD,
         "core.view_reveal",

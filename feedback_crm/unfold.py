@@ -71,6 +71,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "feedback.assign_feedback",
                 ),
                 item(
+                    _("Approvals"),
+                    "approval",
+                    "admin:core_approval_changelist",
+                    "core.view_approval",
+                ),
+                item(
                     _("Notices"),
                     "notifications",
                     "admin:core_staffnotice_changelist",
