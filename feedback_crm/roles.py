@@ -42,6 +42,8 @@ NOTICES = ["core.view_staffnotice", "core.view_approval"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
+    "compliance.view_compliancerule",
+    "compliance.view_verdict",
     "feedback.add_feedback",
     "feedback.change_feedback",
     "feedback.work_feedback",
@@ -67,6 +69,7 @@ OPS = [
 LEAD = [
     *OPS,
     "core.decide_approval",
+    "compliance.approve_verdict",
     *VIEW_RULES,
     *RECORD_VISITS,
     "feedback.add_publicentry",
@@ -153,6 +156,11 @@ ROLES: dict[str, list[str]] = {
         *VIEW_SHOP,
         *VIEW_RULES,
         "core.decide_approval",
+        "compliance.approve_verdict",
+        "compliance.add_compliancerule",
+        "compliance.change_compliancerule",
+        "compliance.view_ruleterm",
+        "compliance.change_ruleterm",
         "feedback.see_all_feedback",
     ],
     "manager": [
@@ -186,6 +194,9 @@ ROLES: dict[str, list[str]] = {
         "feedback.see_all_feedback",
         "core.view_actionlog",
         "core.view_reveal",
+        "core.view_approval",
+        "compliance.view_compliancerule",
+        "compliance.view_verdict",
         "customers.view_consentevent",
         "customers.view_customermerge",
         "feedback.view_importrun",

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "axes",
     "apps.core",
     "apps.shop",
+    "apps.compliance",
     "apps.customers",
     "apps.feedback",
     "feedback_crm.site.SiteConfig",

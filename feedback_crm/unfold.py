@@ -101,6 +101,32 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Compliance"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(_("Check a text"), "fact_check", "compliance_try", "compliance.view_compliancerule"),
+                item(
+                    _("Compliance verdicts"),
+                    "gavel",
+                    "admin:compliance_verdict_changelist",
+                    "compliance.view_verdict",
+                ),
+                item(
+                    _("Compliance rules"),
+                    "policy",
+                    "admin:compliance_compliancerule_changelist",
+                    "compliance.view_compliancerule",
+                ),
+                item(
+                    _("Rule terms"),
+                    "list_alt",
+                    "admin:compliance_ruleterm_changelist",
+                    "compliance.view_ruleterm",
+                ),
+            ],
+        },
+        {
             "title": _("Shop"),
             "separator": True,
             "collapsible": True,
