@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.shop",
     "apps.customers",
+    "apps.messaging",
     "apps.feedback",
     "feedback_crm.site.SiteConfig",
 ]
