@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "apps.shop",
     "apps.compliance",
     "apps.customers",
+    "apps.messaging",
     "apps.feedback",
     "feedback_crm.site.SiteConfig",
 ]
