@@ -19,6 +19,9 @@ SCHEDULES = (
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
     (_("Morning digest: at 8:45 on workdays"), "apps.feedback.tasks.send_digest_task", 5, MINUTES),
+    (_("Send messages that are due"), "apps.messaging.tasks.send_due_messages_task", 10, SECONDS),
+    (_("Urgent notices into the staff group"), "apps.messaging.tasks.carry_notices_task", 30, SECONDS),
+    (_("Inbound messages left half done"), "apps.messaging.tasks.settle_inbound_task", 1, MINUTES),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

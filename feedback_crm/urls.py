@@ -30,6 +30,7 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("api/v1/", include("feedback_crm.api")),
     path("f/", include("apps.feedback.web.urls")),
+    path("u/", include("apps.messaging.web.urls")),
     path("admin/digest/", admin.site.admin_view(digest_view), name="digest"),
     path("admin/compliance/try/", admin.site.admin_view(try_view), name="compliance_try"),
     path("admin/setup/", include("feedback_crm.setup.urls")),
