@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
 from apps.core.numbers import whole_number
 from apps.core.services.notices import notify
+from apps.customers.models import CustomerIdentity
+from apps.customers.selectors import surviving
 from apps.feedback.choices import OPEN, ContactMethod, EntryKind, Status, Tier, WaitReason
 from apps.feedback.incoming import IncomingCustomer, IncomingFeedback
 from apps.feedback.models import Entry, Feedback
@@ -94,6 +97,7 @@ def on_case(inbound: InboundMessage, now: datetime) -> bool:
     The case is the one the message names, else the one our message it answers was about, else the customer's newest
     that is open or ended within 30 days.
     """
+    _known_as(inbound)
     feedback_id = _case_named(inbound) or _case_answered(inbound) or _case_of_customer(inbound, now)
     if feedback_id is None:
         return False
@@ -146,17 +150,35 @@ def _whole(feedback: Feedback) -> Feedback:
 
 
 def _case_named(inbound: InboundMessage) -> int | None:
-    named = str(inbound.payload.get("case") or "").strip().lstrip("Ff#")
-    number = whole_number(named) if named else None
+    """By the case's number or the platform's number of the review it is about."""
+    about = str(inbound.payload.get("about") or "")
+    if about:
+        channel = str(inbound.payload.get("feedback_channel") or inbound.gateway_code)
+        found = Feedback.objects.filter(channel__code=channel, external_id=about[:120])
+        return found.values_list("pk", flat=True).first()
+    number = whole_number(str(inbound.payload.get("case") or "").strip().lstrip("Ff#"))
     if number is None:
         return None
-    found = Feedback.objects.filter(pk=number)
-    # A number alone proves nothing: the case must be of this very customer, or of nobody known.
+    # A number alone proves nothing: the case must be this customer's, or of nobody known.
+    mine = Q(customer__isnull=True)
     if inbound.customer_id is not None:
-        found = found.filter(customer_id__in=(inbound.customer_id, None)) | found.filter(
-            customer__isnull=True
-        )
-    return found.values_list("pk", flat=True).first()
+        mine |= Q(customer_id=inbound.customer_id)
+    return Feedback.objects.filter(mine, pk=number).values_list("pk", flat=True).first()
+
+
+def _known_as(inbound: InboundMessage) -> None:
+    """Whoever writes on a platform is known by the platform's own name for them."""
+    name = str((inbound.payload.get("customer") or {}).get("external_id") or "")
+    channel = inbound.payload.get("feedback_channel")
+    if inbound.customer_id is not None or not name or not channel:
+        return
+    known = CustomerIdentity.objects.select_related("customer").filter(
+        channel=channel, external_id=name[:120]
+    )
+    identity = known.first()
+    if identity is not None:
+        inbound.customer = surviving(identity.customer)
+        inbound.save(update_fields=["customer"])
 
 
 def _case_answered(inbound: InboundMessage) -> int | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import CharField, Exists, F, OuterRef, Value
+from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import InvalidInput
@@ -25,6 +26,8 @@ from apps.messaging.templates import preview, render
 RECEIVED, RESULT = "received", "result_notice"
 # A notice that comes the next day tells nobody anything.
 RECEIVED_USEFUL = timedelta(hours=12)
+# A sweep looks back so far: workers that stood still longer acknowledge nothing any more.
+ACKNOWLEDGED_WITHIN = timedelta(hours=2)
 # By these a person may be told without having asked for it by that way.
 NOTICE_CHANNELS = (MessageChannel.WECHAT, MessageChannel.APP, MessageChannel.EMAIL, MessageChannel.SMS)
 
@@ -171,7 +174,7 @@ def acknowledge(*, ids: Iterable[int], now: datetime) -> int:
             continue
         values = values_of(feedback, User(username=""))
         try:
-            body = render(template, values | {"hotline": values.get("hotline") or "–"})
+            body = render(template, {"brand": _("the shop"), "hotline": "–"} | values)
         except InvalidInput:
             continue
         drafts.append(
@@ -199,20 +202,17 @@ def acknowledge(*, ids: Iterable[int], now: datetime) -> int:
 
 
 def acknowledge_missed(*, now: datetime) -> int:
-    """What arrived in the last hours and was not acknowledged because a task was lost."""
+    """Acknowledge what arrived lately and has no notice yet. The intake itself does not wait for any message."""
+    policy = MessagingPolicy.objects.filter(pk=1).first()
+    if policy is None or not policy.auto_received:
+        return 0
     told = OutboundMessage.objects.filter(purpose=RECEIVED, subject_key=OuterRef("key"))
-    from django.db.models import CharField, F, Value
-    from django.db.models.functions import Cast, Concat
-
     fresh = (
-        Feedback.objects.filter(
-            received_at__gte=now - RECEIVED_USEFUL, received_at__lt=now - timedelta(minutes=2)
-        )
-        .filter(customer__isnull=False, is_historical=False)
+        Feedback.objects.filter(received_at__gte=now - ACKNOWLEDGED_WITHIN, customer__isnull=False)
         .exclude(source__in=(Source.FILE, Source.DEMO))
         .annotate(key=Concat(Value("feedback:"), Cast(F("pk"), CharField()), output_field=CharField()))
         .filter(~Exists(told))
+        .order_by("-received_at", "-id")
         .values_list("pk", flat=True)[:500]
     )
-    policy = MessagingPolicy.objects.filter(pk=1).first()
-    return acknowledge(ids=list(fresh), now=now) if policy is not None and policy.auto_received else 0
+    return acknowledge(ids=list(fresh), now=now)
