@@ -64,6 +64,10 @@ OPS = [
     "feedback.view_channel",
     "feedback.view_category",
     "feedback.view_publicentry",
+    "feedback.view_topic",
+    "feedback.add_topic",
+    "feedback.change_topic",
+    "feedback.view_macro",
     *ENTER_VISITS,
 ]
 LEAD = [
@@ -180,6 +184,7 @@ ROLES: dict[str, list[str]] = {
         *READ_FEEDBACK,
         *VIEW_SHOP,
         *VIEW_RULES,
+        "feedback.view_topic",
         "feedback.see_all_feedback",
         "customers.view_customer",
         "customers.view_order",

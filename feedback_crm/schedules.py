@@ -20,6 +20,7 @@ SCHEDULES = (
         20,
         SECONDS,
     ),
+    (_("Group common problems, send answers to many"), "apps.feedback.tasks.group_topics_task", 1, MINUTES),
     (_("Link near duplicates"), "apps.feedback.tasks.link_near_duplicates_task", 1, MINUTES),
     (_("Link feedback with its order"), "apps.feedback.tasks.link_orders_task", 10, MINUTES),
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),

@@ -45,6 +45,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "feedback.view_importrun",
                 ),
                 item(
+                    _("Common problems"),
+                    "bubble_chart",
+                    "admin:feedback_topic_changelist",
+                    "feedback.view_topic",
+                ),
+                item(_("Frequent words"), "insights", "feedback_words", "feedback.view_feedback"),
+                item(
                     _("Mystery visits"),
                     "theater_comedy",
                     "admin:feedback_mysteryvisit_changelist",
@@ -203,6 +210,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:feedback_slapolicy_changelist",
                     "feedback.view_slapolicy",
                 ),
+                item(_("Macros"), "bolt", "admin:feedback_macro_changelist", "feedback.view_macro"),
                 item(
                     _("Dispatch rules"),
                     "alt_route",

@@ -173,7 +173,7 @@ def plug_messages() -> None:
     """Replies, answers of customers, previews of templates."""
     from apps.core.approvals import Decider, deciders
     from apps.feedback.selectors.composer import preview_values as values
-    from apps.feedback.services import inbound, replies
+    from apps.feedback.services import inbound, replies, topics
     from apps.messaging.registries import inbound_handlers, preview_values
     from apps.messaging.signals import message_settled
 
@@ -181,6 +181,9 @@ def plug_messages() -> None:
     inbound_handlers.register("case", inbound.on_case, order=10)
     inbound_handlers.register("feedback", inbound.as_new, order=90)
     preview_values.register("feedback", values)
+    deciders.register(
+        topics.APPROVAL_KIND, Decider(_("Answer to many"), topics.answer_approved, topics.answer_rejected)
+    )
     deciders.register(
         replies.APPROVAL_KIND, Decider(_("Reply to a customer"), replies.held_approved, replies.held_rejected)
     )

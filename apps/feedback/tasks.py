@@ -115,3 +115,13 @@ def settle_replies_task() -> None:
     replies.settle_missed(now=now)
     notices_out.acknowledge_missed(now=now)
     presence.forget(now=now)
+
+
+@shared_task
+def group_topics_task() -> None:
+    """Common problems: what came since the last round, and approved answers to many."""
+    from apps.feedback.services import topics
+
+    now = timezone.now()
+    topics.group_new(now=now)
+    topics.send_answers(now=now)

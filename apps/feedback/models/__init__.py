@@ -22,6 +22,14 @@ from apps.feedback.models.reference import (
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
 from apps.feedback.models.team_life import Handover, HandoverRow, ShiftNote, ShiftNoteRead
+from apps.feedback.models.topics import (
+    Topic,
+    TopicAnswer,
+    TopicCursor,
+    TopicExclusion,
+    TopicMember,
+    TopicMerge,
+)
 from apps.feedback.models.training import TrainedModel
 from apps.feedback.models.visits import (
     MysteryVisit,
@@ -72,6 +80,12 @@ __all__ = (
     "SymposiumFinding",
     "SymposiumInvitation",
     "TierPolicy",
+    "Topic",
+    "TopicAnswer",
+    "TopicCursor",
+    "TopicExclusion",
+    "TopicMember",
+    "TopicMerge",
     "TrainedModel",
     "VisitCriterion",
     "VisitFile",

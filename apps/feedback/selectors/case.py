@@ -14,7 +14,7 @@ from apps.core.models import ActionLog, User
 from apps.core.wording import VERBS
 from apps.customers.models import ConsentEvent, ContactHold
 from apps.feedback.choices import ClockState, EntryKind
-from apps.feedback.models import Entry, Feedback, SlaClock
+from apps.feedback.models import Entry, Feedback, SlaClock, TopicMember
 from apps.feedback.selectors.reference import Reference
 from apps.feedback.transitions import FEEDBACK
 from apps.messaging.choices import ASSISTED, MessageState
@@ -206,7 +206,9 @@ def reasons(feedback: Feedback, ref: Reference) -> list[str]:
 
 def side(feedback: Feedback, user: User) -> dict[str, Any]:
     """The right-hand side: customer, order, stock, holds. A fixed number of queries."""
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = {
+        "topic": TopicMember.objects.select_related("topic").filter(feedback=feedback).first()
+    }
     customer = feedback.customer
     if customer is not None and user.has_perm("customers.view_customer"):
         data["customer"] = customer
