@@ -1,6 +1,6 @@
 """Similar feedback grouped so that one fix answers many (R18). Plain Python: texts in, groups out.
 
-A text is a bag of its characters' pairs and triples, weighted by how rare they are, plus what the reading said it is
+A text is a bag of its characters' pairs, weighted by how rare they are, plus what the reading said it is
 about. Groups grow one text at a time: a text joins the nearest group whose centre is near enough, else it waits among
 the loose ones; three loose texts near each other make a new group. No text is compared with all others: only with
 groups and loose texts of its own category that share a rare piece with it.
@@ -19,13 +19,15 @@ import rjieba
 from apps.feedback.analysis.normalise import normalise
 
 # Near enough to a group's centre; to another loose text; loose texts that make a group.
-JOIN, MEET, SEED = 0.33, 0.36, 3
+JOIN, MEET, SEED = 0.38, 0.4, 3
 # How much the reading's category and the product weigh, against log-rarities of about 3 to 8.
 MARK = 5.0
 # Centres so near are one problem in two wordings.
 SAME = 0.5
 # What is kept of a centre, and the pieces of a text that are looked up.
-CENTRE, PROBES = 96, 12
+CENTRE, PROBES = 96, 40
+# As if so many other texts were known: in a young shop no word is common yet.
+PRIOR = 300
 MOST_LOOSE = 20_000
 _PIECE = re.compile(r"[\u3400-\u9fff]+|[a-z0-9]+")
 _EMPTY = frozenset(
@@ -99,7 +101,7 @@ class Text:
 
 
 def pieces(item: Text) -> Counter[str]:
-    """The bag of a text: pairs and triples of characters, whole Latin words, what the reading named."""
+    """The bag of a text: pairs, whole Latin words, what the reading named."""
     bag: Counter[str] = Counter()
     for run in _PIECE.findall(normalise(item.text)):
         if run.isascii():
@@ -110,8 +112,6 @@ def pieces(item: Text) -> Counter[str]:
             pair = run[at : at + 2]
             if pair not in _EMPTY:
                 bag[pair] += 1
-            if at + 3 <= len(run):
-                bag[run[at : at + 3]] += 1
     for word in item.words:
         bag[word] += 2
     if item.subcategory:
@@ -177,7 +177,7 @@ class Grouping:
 
     def vector(self, item: Text) -> dict[str, float]:
         """A text's vector of length one."""
-        total = self.texts + 1
+        total = self.texts + PRIOR
         raw = {
             # Marks of the reading weigh like a fairly rare pair, whatever their frequency.
             piece: (1 + math.log(count))
@@ -251,9 +251,8 @@ class Grouping:
         return best, best_score
 
     def _near_loose(self, category: str, vector: dict[str, float]) -> list[tuple[int, float]]:
-        probes = sorted(vector, key=vector.__getitem__, reverse=True)[:PROBES]
         seen: Counter[int] = Counter()
-        for piece in probes:
+        for piece in self._probes(vector):
             for pk in self._holding.get((category, piece), ()):
                 seen[pk] += 1
         found = []
@@ -266,6 +265,12 @@ class Grouping:
             if score >= MEET:
                 found.append((pk, score))
         return sorted(found, key=lambda pair: -pair[1])
+
+    def _probes(self, vector: dict[str, float]) -> list[str]:
+        """The pieces by which a text is looked up: its weightiest, without those that stand everywhere."""
+        everywhere = max(50, self.texts // 20)
+        rare = [piece for piece in vector if piece[0] not in "#@" and self.frequency[piece] <= everywhere]
+        return sorted(rare, key=vector.__getitem__, reverse=True)[:PROBES]
 
     def _grow(self, group: Group, vector: dict[str, float]) -> None:
         centre = group.centre
@@ -284,7 +289,7 @@ class Grouping:
         if len(self._loose) >= MOST_LOOSE:
             self._forget_loose(next(iter(self._loose)))
         self._loose[pk], self._loose_category[pk] = vector, category
-        for piece in sorted(vector, key=vector.__getitem__, reverse=True)[: PROBES * 2]:
+        for piece in self._probes(vector):
             self._holding[category, piece].add(pk)
 
     def _forget_loose(self, pk: int) -> None:
