@@ -517,6 +517,8 @@ class _Judgement(Findings):
         if self.emotions.get("satisfaction", 0) > 1 and "inquiry" not in self.kinds:
             return False
         form = intent.asks(self.text)
+        if not form and not self.rating and not self.among_reviews and not grievances:
+            form = not self.emotions.get("disappointment") and intent.asks_in_shop_talk(self.text)
         if self.rating or self.among_reviews:
             # Among reviews a question is one only if it is asked to the end and nothing else is said.
             clear = form and intent.ends_asking(self.text) and not self.emotions.get("satisfaction")

@@ -1,0 +1,191 @@
+"""Finding the article that answers a question, with a confidence that means something.
+
+How much of what the question says does an article cover (rarer words count more; words no article knows count
+against every one of them), and how close is its nearest question variant? A logistic function over these and the
+lead over the next article gives the confidence; its weights come from ``training`` on the development questions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Set
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from math import exp, log
+
+from apps.feedback.answering.words import is_sign, language_of, prepare, tokens
+
+#: How far a word of the question counts as covered, by where the article holds it.
+ASKED, NAMED, SAID = 1.0, 0.9, 0.65
+#: So many candidates are compared variant by variant.
+CLOSER_LOOK = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One article. ``terms`` are names of the products it is about; ``products`` their keys (empty: all)."""
+
+    key: Hashable
+    language: str
+    title: str
+    variants: tuple[str, ...] = ()
+    body: str = ""
+    terms: tuple[str, ...] = ()
+    products: frozenset[Hashable] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An article that may answer. ``confidence`` 0–1: how often such a match is right, by the development questions."""
+
+    key: Hashable
+    score: float
+    confidence: float
+    cover: float
+    near: float
+    lead: float
+    variant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Logistic weights of the confidence; ``threshold`` is what was proposed as a start."""
+
+    bias: float
+    cover: float
+    near: float
+    lead: float
+    mass: float
+    unknown: float
+    threshold: float
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def shipped(cls) -> Weights:
+        """As made by ``python -m apps.feedback.answering.training``."""
+        raw = resources.files(__package__).joinpath("data", "calibration.json").read_text(encoding="utf-8")
+        return cls(**json.loads(raw)["weights"])
+
+
+_NOWHERE: dict[Hashable, float] = {}
+
+
+class Index:
+    """All articles of one moment. Built once, read by many; never changed."""
+
+    def __init__(self, entries: Iterable[Entry], weights: Weights | None = None) -> None:
+        self.weights = weights or Weights.shipped()
+        self.entries: dict[Hashable, Entry] = {}
+        self._languages: dict[Hashable, str] = {}
+        self._variants: dict[Hashable, list[tuple[str, dict[str, float]]]] = {}
+        places: dict[str, dict[Hashable, float]] = defaultdict(dict)
+        for entry in entries:
+            self.entries[entry.key] = entry
+            asked = [(text, tokens(prepare(text))) for text in (entry.title, *entry.variants) if text]
+            self._variants[entry.key] = asked
+            for source, weight in (
+                ((tokens(prepare(entry.body)),), SAID),
+                ((tokens(prepare(term)) for term in entry.terms), NAMED),
+                ((bag for _text, bag in asked), ASKED),
+            ):
+                for bag in source:
+                    for token in bag:
+                        known = places[token]
+                        if known.get(entry.key, 0.0) < weight:
+                            known[entry.key] = weight
+        self._places = dict(places)
+        total = len(self.entries) + 1
+        self._rare = {token: log(1 + total / (len(found) + 0.5)) for token, found in self._places.items()}
+        self._rarest = log(1 + total / 0.5)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def _weigh(self, bag: dict[str, float]) -> dict[str, float]:
+        return {token: weight * self._rare.get(token, self._rarest) for token, weight in bag.items()}
+
+    def _mass(self, asked: dict[str, float]) -> tuple[float, float]:
+        """How much a question says, and which share of it no article knows."""
+        mass = sum(asked.values())
+        unknown = sum(
+            # The characters of an unknown pair are judged by themselves.
+            weight if len(token) == 1 or token.isascii() else weight * 0.5
+            for token, weight in asked.items()
+            if token not in self._places
+        )
+        return mass, unknown / mass if mass else 0.0
+
+    def weight_of(self, text: str) -> tuple[float, float]:
+        """How much a text says to this index, and which share of it is unknown. For training."""
+        return self._mass(self._weigh(tokens(prepare(text))))
+
+    def search(
+        self,
+        text: str,
+        *,
+        limit: int = 3,
+        products: Set[Hashable] = frozenset(),
+        only: Set[Hashable] | None = None,
+    ) -> list[Hit]:
+        """The best articles, best first. ``products``: what the case is about; ``only``: keys that may be answered."""
+        bag = tokens(prepare(text))
+        if not bag or not self.entries:
+            return []
+        language = language_of(text)
+        asked = self._weigh(bag)
+        mass, unknown = self._mass(asked)
+        covered: dict[Hashable, float] = defaultdict(float)
+        for token, weight in asked.items():
+            for key, share in self._places.get(token, _NOWHERE).items():
+                covered[key] += weight * share
+        scored = []
+        for key, sum_ in covered.items():
+            entry = self.entries[key]
+            if entry.language != language or (only is not None and key not in only):
+                continue
+            bonus = 0.0
+            if products and entry.products:
+                bonus = 0.08 if products & entry.products else -0.25
+            scored.append((sum_ / mass + bonus, key))
+        scored.sort(key=lambda pair: (-pair[0], str(pair[1])))
+        closer = []
+        for cover, key in scored[:CLOSER_LOOK]:
+            near, variant = self._nearest(asked, mass, key)
+            closer.append((0.55 * cover + 0.45 * near, cover, near, key, variant))
+        closer.sort(key=lambda row: (-row[0], str(row[3])))
+        hits = []
+        for place, (score, cover, near, key, variant) in enumerate(closer[:limit]):
+            rival = closer[place + 1][0] if place + 1 < len(closer) else 0.0
+            lead = score - rival if place == 0 else score - closer[0][0]
+            hits.append(
+                Hit(key, score, self._confidence(cover, near, lead, mass, unknown), cover, near, lead, variant)
+            )
+        return hits
+
+    def _nearest(self, asked: dict[str, float], mass: float, key: Hashable) -> tuple[float, str]:
+        best, text = 0.0, ""
+        for variant, bag in self._variants[key]:
+            weighed = self._weigh(bag)
+            common = sum(weight for token, weight in asked.items() if token in weighed)
+            if common:
+                near = 2 * common / (mass + sum(weighed.values()))
+                if near > best:
+                    best, text = near, variant
+        return best, text
+
+    def _confidence(self, cover: float, near: float, lead: float, mass: float, unknown: float) -> float:
+        w = self.weights
+        value = (
+            w.bias
+            + w.cover * cover
+            + w.near * near
+            + w.lead * max(-0.3, min(lead, 0.3))
+            + w.mass * min(mass, 30.0) / 30.0
+            + w.unknown * unknown
+        )
+        return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, value))))
+
+
+__all__ = ["Entry", "Hit", "Index", "Weights", "is_sign"]
