@@ -86,6 +86,24 @@ _NOT_BY_MODEL = frozenset({"SAFETY", "COUNTERFEIT", "PRAISE", "SUGGESTION"})
 _NO_PROBLEM = frozenset({"PRAISE", "SUGGESTION", "OTHER", ""})
 # What a question may name without being a grievance: 断货了吗.
 _ASKABLE = _NO_PROBLEM | {"STOCK"}
+# Subjects that a question in shop talk may name without a complaint.
+_MILD = frozenset(
+    {
+        "OTHER_PLATFORM",
+        "STORE",
+        "PRICE",
+        "GIFT",
+        "LOGISTICS_TRACKING",
+        "LOGISTICS_COLD",
+        "LOGISTICS_COURIER",
+        "MISMATCH_QUANTITY",
+        "QUALITY_COLOR_SIZE",
+        "QUALITY_TASTE",
+        "QUALITY_MATERIAL",
+        "PACKAGING_DESIGN",
+        "REFUND_REPAIR",
+    }
+)
 # What makes a demanded refund a dispute: what was sold is bad, broken or not as told, or the shop puts the customer off.
 _GROUNDS = frozenset({"QUALITY", "SAFETY", "COUNTERFEIT", "MISMATCH", "PACKAGING"})
 _PUT_OFF = frozenset(
@@ -517,8 +535,17 @@ class _Judgement(Findings):
         if self.emotions.get("satisfaction", 0) > 1 and "inquiry" not in self.kinds:
             return False
         form = intent.asks(self.text)
-        if not form and not self.rating and not self.among_reviews and not grievances:
-            form = not self.emotions.get("disappointment") and intent.asks_in_shop_talk(self.text)
+        if not form and not self.rating and not self.among_reviews and intent.asks_in_shop_talk(self.text):
+            grave = any(self._is_grave(e.category) for e in self.evidence)
+            upset = self.emotions.get("disappointment", 0) > (1 if intent.asks_what_to_do(self.text) else 0)
+            if not grave and not upset:
+                return True
+        if not self.rating and not self.among_reviews:
+            if intent.needs_help_paying(self.text):
+                return True
+            bare = not self.evidence and not self.emotions and not self.turns.blame and not self.turns.approval
+            if bare and -0.45 < own < 0.3 and intent.is_plain_message(self.text) and not form:
+                return intent.names_business(self.text)
         if self.rating or self.among_reviews:
             # Among reviews a question is one only if it is asked to the end and nothing else is said.
             clear = form and intent.ends_asking(self.text) and not self.emotions.get("satisfaction")
@@ -534,6 +561,16 @@ class _Judgement(Findings):
             and not intent.reproaches(self.text)
             and intent.ends_asking(self.text)
         )
+
+    def _is_grave(self, category: str) -> bool:
+        """Whether a named subject is trouble even in a friendly question. 单号发我一下 names tracking, no trouble."""
+        if category in _MILD or self.packs.top(category) in _ASKABLE | _MILD or category == "REFUND_INVOICE":
+            return False
+        if category == "LOGISTICS_DELAY":
+            return not intent.is_on_time(self.text)
+        if category == "SAFETY_FOOD":
+            return not intent.asks_expiry(self.text)
+        return not (self.packs.top(category) == "MISMATCH" and intent.owns_slip(self.text))
 
     def _proposes(self, own: float) -> bool:
         """Whether the text is above all a proposal, so that what it names is no complaint."""

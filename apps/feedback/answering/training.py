@@ -20,8 +20,8 @@ from apps.feedback.answering.gates import Facts, stops
 from apps.feedback.answering.index import Entry, Index, Weights
 
 TARGET = Path(__file__).resolve().parent / "data" / "calibration.json"
-FEATURES = ("bias", "cover", "near", "lead", "mass", "unknown")
-PLAIN = Weights(0, 1, 1, 1, 0, 0, 0.5)
+FEATURES = ("bias", "cover", "near", "lead", "mass", "unknown", "stray")
+PLAIN = Weights(0, 1, 1, 1, 0, 0, 0, 0.5)
 
 
 def entries_from(articles: Iterable[dict[str, Any]], products: dict[str, dict[str, Any]]) -> list[Entry]:
@@ -75,7 +75,7 @@ def examples(entries: list[Entry], rows: Iterable[dict[str, Any]]) -> list[tuple
 def features(index: Index, text: str, hit: Any) -> list[float]:
     """What the confidence is made of, bias first."""
     mass, unknown = index.weight_of(text)
-    return [1.0, hit.cover, hit.near, max(-0.3, min(hit.lead, 0.3)), min(mass, 30.0) / 30.0, unknown]
+    return [1.0, hit.cover, hit.near, max(-0.3, min(hit.lead, 0.3)), min(mass, 30.0) / 30.0, unknown, hit.stray]
 
 
 def fit(rows: list[tuple[list[float], int, float]], *, rounds: int = 6000, pull: float = 0.002) -> list[float]:

@@ -98,15 +98,14 @@ def _stem(word: str) -> str:
 
 
 def tokens(prepared: Prepared) -> dict[str, float]:
-    """What a text is compared by: signs, characters, pairs and triples of neighbours; weights before rarity."""
+    """What a text is compared by: signs, characters, pairs of neighbours; weights before rarity."""
     out: dict[str, float] = {}
     for run in prepared.text.split():
         for index, character in enumerate(run):
-            out[character] = 1.0 if is_sign(character) else 0.3
-            for size, weight in ((2, 0.6), (3, 0.3)):
-                gram = run[index : index + size]
-                if len(gram) == size:
-                    out[gram] = weight if not any(map(is_sign, gram)) else weight * 0.4
+            out[character] = 1.0 if is_sign(character) else 0.15
+            pair = run[index : index + 2]
+            if len(pair) == 2:
+                out[pair] = 0.3 if not any(map(is_sign, pair)) else 0.12
     for sign in prepared.others:
         out.setdefault(sign, 0.5)
     for word in prepared.words:
