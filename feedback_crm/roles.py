@@ -38,10 +38,12 @@ ENTER_VISITS = [
     "feedback.change_symposium",
 ]
 RECORD_VISITS = ["feedback.record_mysteryvisit", "feedback.record_symposium"]
-NOTICES = ["core.view_staffnotice"]
+NOTICES = ["core.view_staffnotice", "core.view_approval"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
+    "compliance.view_compliancerule",
+    "compliance.view_verdict",
     "feedback.add_feedback",
     "feedback.change_feedback",
     "feedback.work_feedback",
@@ -66,6 +68,8 @@ OPS = [
 ]
 LEAD = [
     *OPS,
+    "core.decide_approval",
+    "compliance.approve_verdict",
     *VIEW_RULES,
     *RECORD_VISITS,
     "feedback.add_publicentry",
@@ -138,10 +142,27 @@ ROLES: dict[str, list[str]] = {
     "ops": OPS,
     "ops-lead": LEAD,
     "care": CARE,
-    "care-lead": [*CARE, "customers.merge_customer", "feedback.assign_feedback"],
+    "care-lead": [*CARE, "core.decide_approval", "customers.merge_customer", "feedback.assign_feedback"],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
-    "pr-lead": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback", "feedback.assign_feedback"],
-    "legal": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_RULES, "feedback.see_all_feedback"],
+    "pr-lead": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        "core.decide_approval",
+        "feedback.see_all_feedback",
+        "feedback.assign_feedback",
+    ],
+    "legal": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        *VIEW_RULES,
+        "core.decide_approval",
+        "compliance.approve_verdict",
+        "compliance.add_compliancerule",
+        "compliance.change_compliancerule",
+        "compliance.view_ruleterm",
+        "compliance.change_ruleterm",
+        "feedback.see_all_feedback",
+    ],
     "manager": [
         *LEAD,
         "core.view_reveal",
@@ -173,6 +194,9 @@ ROLES: dict[str, list[str]] = {
         "feedback.see_all_feedback",
         "core.view_actionlog",
         "core.view_reveal",
+        "core.view_approval",
+        "compliance.view_compliancerule",
+        "compliance.view_verdict",
         "customers.view_consentevent",
         "customers.view_customermerge",
         "feedback.view_importrun",

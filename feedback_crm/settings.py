@@ -40,7 +40,9 @@ INSTALLED_APPS = [
     "axes",
     "apps.core",
     "apps.shop",
+    "apps.compliance",
     "apps.customers",
+    "apps.messaging",
     "apps.feedback",
     "feedback_crm.site.SiteConfig",
 ]
