@@ -18,6 +18,8 @@ SCHEDULES = (
     (_("Link feedback with its order"), "apps.feedback.tasks.link_orders_task", 10, MINUTES),
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
+    (_("Automatic answers to plain questions"), "apps.feedback.tasks.answer_due_task", 15, SECONDS),
+    (_("Propose articles from answers that worked"), "apps.feedback.tasks.propose_articles_task", 168, HOURS),
     (_("Morning digest: at 8:45 on workdays"), "apps.feedback.tasks.send_digest_task", 5, MINUTES),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )

@@ -104,3 +104,19 @@ def clear_demo_task(user_id: int) -> None:
     user = User.objects.filter(pk=user_id).first()
     if user is not None:
         clear_and_tell(by=user, now=timezone.now())
+
+
+@shared_task
+def answer_due_task() -> None:
+    """New questions: answered by machine where the rules allow it, else left to people with a reason."""
+    from apps.feedback.services.auto_answer import answer_due
+
+    answer_due(now=timezone.now())
+
+
+@shared_task
+def propose_articles_task() -> None:
+    """Articles from answers that worked."""
+    from apps.feedback.services.knowledge import propose
+
+    propose(now=timezone.now())

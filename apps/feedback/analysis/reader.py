@@ -543,7 +543,9 @@ class _Judgement(Findings):
         if not self.rating and not self.among_reviews:
             if intent.needs_help_paying(self.text):
                 return True
-            bare = not self.evidence and not self.emotions and not self.turns.blame and not self.turns.approval
+            bare = (
+                not self.evidence and not self.emotions and not self.turns.blame and not self.turns.approval
+            )
             if bare and -0.45 < own < 0.3 and intent.is_plain_message(self.text) and not form:
                 return intent.names_business(self.text)
         if self.rating or self.among_reviews:

@@ -103,7 +103,9 @@ class Index:
                             known[entry.key] = weight
         self._places = dict(places)
         total = len(self.entries) + 1
-        self._rare = {token: log(1 + total / (len(found) + 0.5)) ** POWER for token, found in self._places.items()}
+        self._rare = {
+            token: log(1 + total / (len(found) + 0.5)) ** POWER for token, found in self._places.items()
+        }
         self._rarest = log(1 + total / 0.5) ** POWER
 
     def __len__(self) -> int:
@@ -194,11 +196,15 @@ class Index:
             for character, known in zip(run, held, strict=True):
                 if not known:
                     rare = self._rare.get(character, self._rarest) / self._rarest
-                    left += rare * (1.5 if is_sign(character) else 0.6 if key in places.get(character, _NOWHERE) else 1.0)
+                    left += rare * (
+                        1.5 if is_sign(character) else 0.6 if key in places.get(character, _NOWHERE) else 1.0
+                    )
         left += sum(1.5 for word in prepared.words if key not in places.get(word, _NOWHERE))
         return min(left, 6.0) / 6.0
 
-    def _confidence(self, cover: float, near: float, lead: float, mass: float, unknown: float, stray: float) -> float:
+    def _confidence(
+        self, cover: float, near: float, lead: float, mass: float, unknown: float, stray: float
+    ) -> float:
         w = self.weights
         value = (
             w.bias

@@ -32,7 +32,11 @@ def entries_from(articles: Iterable[dict[str, Any]], products: dict[str, dict[st
             dict.fromkeys(
                 word
                 for sku in article["products"]
-                for word in (products[sku]["name"], *products[sku]["keywords"], *products[sku].get("synonyms", ()))
+                for word in (
+                    products[sku]["name"],
+                    *products[sku]["keywords"],
+                    *products[sku].get("synonyms", ()),
+                )
             )
         )
         for language, part in (("zh", article), ("en", article.get("en"))):
@@ -75,10 +79,20 @@ def examples(entries: list[Entry], rows: Iterable[dict[str, Any]]) -> list[tuple
 def features(index: Index, text: str, hit: Any) -> list[float]:
     """What the confidence is made of, bias first."""
     mass, unknown = index.weight_of(text)
-    return [1.0, hit.cover, hit.near, max(-0.3, min(hit.lead, 0.3)), min(mass, 30.0) / 30.0, unknown, hit.stray]
+    return [
+        1.0,
+        hit.cover,
+        hit.near,
+        max(-0.3, min(hit.lead, 0.3)),
+        min(mass, 30.0) / 30.0,
+        unknown,
+        hit.stray,
+    ]
 
 
-def fit(rows: list[tuple[list[float], int, float]], *, rounds: int = 6000, pull: float = 0.002) -> list[float]:
+def fit(
+    rows: list[tuple[list[float], int, float]], *, rounds: int = 6000, pull: float = 0.002
+) -> list[float]:
     """Logistic regression by gradient descent with a mild pull to zero."""
     weights = [0.0] * len(FEATURES)
     total = sum(weight for _x, _y, weight in rows)
@@ -91,7 +105,8 @@ def fit(rows: list[tuple[list[float], int, float]], *, rounds: int = 6000, pull:
                 slope[place] += error * feature
         rate = 4.0 / (1 + step / 2000)
         weights = [
-            w - rate * (s / total + (pull * w if place else 0.0)) for place, (w, s) in enumerate(zip(weights, slope, strict=True))
+            w - rate * (s / total + (pull * w if place else 0.0))
+            for place, (w, s) in enumerate(zip(weights, slope, strict=True))
         ]
     return weights
 
@@ -112,7 +127,10 @@ def main() -> None:
     named = {name: round(value, 4) for name, value in zip(FEATURES, weights, strict=True)}
     print(len(known), "examples", named)
     TARGET.write_text(
-        json.dumps({"made_from": given.questions.name, "weights": named | {"threshold": given.threshold}}, indent=1) + "\n",
+        json.dumps(
+            {"made_from": given.questions.name, "weights": named | {"threshold": given.threshold}}, indent=1
+        )
+        + "\n",
         encoding="utf-8",
     )
 

@@ -23,9 +23,14 @@ _COURTESY = re.compile(
     r"亲亲|亲(?![自人戚手])|在吗|在不在|在么|你好|您好|哈喽|hello|hi(?![a-z])|老板|老铁|家人们|掌柜|美女|帅哥|小姐姐|客服|请问(?:一下)?|想问(?:一下|下)?|问一下|问下|求问|咨询(?:一下|下)?"
     r"|麻烦(?:你|您|帮)?|劳驾|辛苦|谢谢|多谢|拜托|不好意思|打扰(?:一下|了)?|那个啥|我想知道|想了解(?:一下|下)?|告诉我|帮我看看|帮我|帮忙|帮看下|糟糕"
 )
-_FILLER = frozenset("的了吗呢啊呀吧嘛哦哈呗啦噢喔诶欸哟咯么就都也还很挺我你您他她它们咱俺家这那个一下是在有会给把被请和跟与及或不没得着过里头上去来再又")
+_FILLER = frozenset(
+    "的了吗呢啊呀吧嘛哦哈呗啦噢喔诶欸哟咯么就都也还很挺我你您他她它们咱俺家这那个一下是在有会给把被请和跟与及或不没得着过里头上去来再又"
+)
 _ENGLISH_FILLER = frozenset(
-    "a an the is are am do does did i my me you your we our it its to of for in on at and or can could would please how what when where which be with there this that have has get if from will".split()
+    (
+        "a an the is are am do does did i my me you your we our it its to of for in on at and or can could would please"
+        " how what when where which be with there this that have has get if from will"
+    ).split()  # noqa: SIM905
 )
 
 

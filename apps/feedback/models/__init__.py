@@ -11,6 +11,14 @@ from apps.feedback.models.intake import (
     WebhookNonce,
     WebhookSecret,
 )
+from apps.feedback.models.knowledge import (
+    Article,
+    ArticleProposal,
+    ArticleUse,
+    ArticleVariant,
+    AutoAnswer,
+    KnowledgePolicy,
+)
 from apps.feedback.models.public import PublicEntry, PublicReceipt
 from apps.feedback.models.reference import (
     Category,
@@ -37,6 +45,11 @@ from apps.feedback.models.visits import (
 from apps.feedback.models.workplace import Promise, SavedView
 
 __all__ = (
+    "Article",
+    "ArticleProposal",
+    "ArticleUse",
+    "ArticleVariant",
+    "AutoAnswer",
     "Category",
     "Channel",
     "Correction",
@@ -52,6 +65,7 @@ __all__ = (
     "ImportMapping",
     "ImportRun",
     "ImportedCustomer",
+    "KnowledgePolicy",
     "MysteryVisit",
     "Promise",
     "PublicEntry",
