@@ -27,10 +27,11 @@ _FILLER = frozenset(
     "的了吗呢啊呀吧嘛哦哈呗啦噢喔诶欸哟咯么就都也还很挺我你您他她它们咱俺家这那个一下是在有会给把被请和跟与及或不没得着过里头上去来再又"
 )
 _ENGLISH_FILLER = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "a an the is are am do does did i my me you your we our it its to of for in on at and or can could would please"
-        " how what when where which be with there this that have has get if from will"
-    ).split()  # noqa: SIM905
+        " how what when where which be with there this that have has get if from will until possible",
+    )
 )
 
 
