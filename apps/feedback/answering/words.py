@@ -16,6 +16,8 @@ from apps.feedback.analysis import normalise
 #: Only this much of a text is looked at: a question is short, a story is for a person.
 MAX_TEXT = 300
 FIRST_SIGN = 0xE000
+#: Weight of a sign of mere asking (什么时候, 怎么) against one that names a subject.
+ASKING = 0.6
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:\.[0-9]+)?")
@@ -45,21 +47,27 @@ class Prepared:
 
 
 @lru_cache(maxsize=1)
-def _dictionary() -> tuple[dict[str, str], re.Pattern[str]]:
-    """Word → its signs (several where a word has several meanings), and the pattern that finds the longest first."""
+def _dictionary() -> tuple[dict[str, str], re.Pattern[str], frozenset[str]]:
+    """Word → its signs (several where a word has several meanings), the pattern that finds the longest first, and
+
+    the signs of mere asking (section "asking"), which say little about the subject.
+    """
     signs: dict[str, str] = {}
     lines = resources.files(__package__).joinpath("data", "synonyms.txt").read_text(encoding="utf-8")
-    number = FIRST_SIGN
+    number, asking, weak = FIRST_SIGN, False, set()
     for line in lines.splitlines():
         if not line.strip() or line.startswith("#"):
+            asking = line == "# -- asking" if line.startswith("# --") else asking
             continue
+        if asking:
+            weak.add(chr(number))
         for word in line.split():
             key = normalise(word)
             if chr(number) not in signs.get(key, ""):
                 signs[key] = signs.get(key, "") + chr(number)
         number += 1
     longest = sorted(signs, key=len, reverse=True)
-    return signs, re.compile("|".join(re.escape(word) for word in longest))
+    return signs, re.compile("|".join(re.escape(word) for word in longest)), frozenset(weak)
 
 
 def is_sign(character: str) -> bool:
@@ -79,7 +87,7 @@ def prepare(text: str) -> Prepared:
         words = tuple(_stem(word) for word in _ASCII_WORD.findall(plain) if word not in _ENGLISH_FILLER)
         return Prepared("", words)
     plain = _COURTESY.sub(" ", plain)
-    signs, pattern = _dictionary()
+    signs, pattern, _weak = _dictionary()
     others: list[str] = []
 
     def mark(match: re.Match[str]) -> str:
@@ -88,6 +96,8 @@ def prepare(text: str) -> Prepared:
         return meanings[0]
 
     marked = pattern.sub(mark, plain)
+    # Whether something can be done is asked in every second question.
+    marked = marked.replace(signs["可以"], "")
     words = tuple(_ASCII_WORD.findall(marked))
     kept = "".join(
         character if is_sign(character) or (_CJK.match(character) and character not in _FILLER) else " "
@@ -105,10 +115,11 @@ def _stem(word: str) -> str:
 
 def tokens(prepared: Prepared) -> dict[str, float]:
     """What a text is compared by: signs, characters, pairs of neighbours; weights before rarity."""
+    weak = _dictionary()[2]
     out: dict[str, float] = {}
     for run in prepared.text.split():
         for index, character in enumerate(run):
-            out[character] = 1.0 if is_sign(character) else 0.15
+            out[character] = ASKING if character in weak else 1.0 if is_sign(character) else 0.15
             pair = run[index : index + 2]
             if len(pair) == 2:
                 out[pair] = 0.3 if not any(map(is_sign, pair)) else 0.12
