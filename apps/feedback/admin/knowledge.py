@@ -302,7 +302,7 @@ class ArticleAdmin(MovesMixin, HistoryModelAdmin):
         """As a badge."""
         return badge(obj.state, obj.get_state_display())
 
-    @display(description=gettext_lazy("valid"))
+    @display(description=pgettext_lazy("article", "valid"))
     def show_validity(self, obj: Article) -> Any:
         """Its dates; in words when they are over."""
         if obj.valid_until is not None and obj.valid_until < timezone.localdate():
@@ -359,7 +359,7 @@ class RulesForm(PageForm):
 class ToReviewFilter(admin.SimpleListFilter):
     """What waits for a verdict."""
 
-    title = gettext_lazy("review")
+    title = pgettext_lazy("automatic answer", "review")
     parameter_name = "review"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -477,12 +477,12 @@ class AutoAnswerAdmin(MovesMixin, ReadOnlyAdmin):
             reverse("admin:feedback_feedback_change", args=[obj.feedback_id]), f"F{obj.feedback_id:07d}"
         )
 
-    @display(description=gettext_lazy("question"))
+    @display(description=pgettext_lazy("knowledge", "question"))
     def show_question(self, obj: AutoAnswer) -> str:
         """Masked."""
         return Truncator(obj.feedback.snippet or mask_text(obj.feedback.text)).chars(80)
 
-    @display(description=gettext_lazy("answer"))
+    @display(description=pgettext_lazy("knowledge", "answer"))
     def show_answer(self, obj: AutoAnswer) -> Any:
         """The article, or why a person."""
         if obj.state == AutoAnswerState.HELD:
@@ -494,7 +494,7 @@ class AutoAnswerAdmin(MovesMixin, ReadOnlyAdmin):
         """As the customer got it."""
         return obj.text or "–"
 
-    @display(description=gettext_lazy("article"))
+    @display(description=pgettext_lazy("knowledge", "article"))
     def show_article(self, obj: AutoAnswer) -> Any:
         """With the version that was said."""
         if obj.article is None:

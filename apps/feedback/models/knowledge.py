@@ -41,7 +41,7 @@ class Article(Stamped):
     )
     title = models.CharField(_("title"), max_length=120, help_text=_("The question in its plainest form."))
     body = models.TextField(
-        _("answer"),
+        pgettext_lazy("knowledge", "answer"),
         max_length=2000,
         help_text=_("As the customer reads it. No prices, no promises of money."),
     )
@@ -73,7 +73,7 @@ class Article(Stamped):
         _("may answer automatically"), default=True, help_text=_("Off: it is only suggested to colleagues.")
     )
     is_sensitive = models.BooleanField(
-        _("sensitive"),
+        pgettext_lazy("article", "sensitive"),
         default=False,
         help_text=_("Health, money, personal data: never answered by a machine, whatever the switch says."),
     )
@@ -143,7 +143,7 @@ class ArticleVariant(models.Model):
     """Another way in which customers ask for an article."""
 
     article = models.ForeignKey(Article, on_delete=models.CASCADE, related_name="variants")
-    text = models.CharField(_("question"), max_length=200)
+    text = models.CharField(pgettext_lazy("knowledge", "question"), max_length=200)
 
     class Meta:
         verbose_name = _("way of asking")
@@ -161,7 +161,7 @@ class ArticleUse(models.Model):
     """What became of an article on a case. One row per article, case and kind."""
 
     article = models.ForeignKey(
-        Article, verbose_name=_("article"), on_delete=models.CASCADE, related_name="uses"
+        Article, verbose_name=pgettext_lazy("knowledge", "article"), on_delete=models.CASCADE, related_name="uses"
     )
     # `feedback_article_use_once` begins with it.
     feedback = models.ForeignKey(
@@ -202,7 +202,7 @@ class AutoAnswer(models.Model):
     )
     article = models.ForeignKey(
         Article,
-        verbose_name=_("article"),
+        verbose_name=pgettext_lazy("knowledge", "article"),
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
@@ -313,7 +313,7 @@ class ArticleProposal(Stamped):
     key = models.CharField(max_length=32, unique=True, editable=False)
     title = models.CharField(_("title"), max_length=120)
     questions = models.JSONField(_("ways of asking"), default=list)
-    body = models.TextField(_("answer"))
+    body = models.TextField(pgettext_lazy("knowledge", "answer"))
     category = models.ForeignKey(
         Category,
         verbose_name=_("category"),
