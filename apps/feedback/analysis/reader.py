@@ -424,6 +424,12 @@ class _Judgement(Findings):
             if before_use and top == "SAFETY" and group in ("question", "worry"):
                 item.category = ""  # 会不会过敏 asked before buying tells of no harm
                 continue
+            if asking and item.category == "QUALITY_FAULT" and intent.needs_help_paying(self.text):
+                item.category = "OTHER_PLATFORM"  # 扫码付款没反应: no goods are broken
+                continue
+            if asking and item.category == "SAFETY_FOOD" and intent.asks_expiry(self.text):
+                item.category = ""  # 饼干什么时候过期 asks for a date
+                continue
             if group == "fault" and self.lodging:
                 continue  # a hotel's broken network is an inconvenience, a shop's dead tablet a defect
             vermin = self.lodging and any(v in item.word for v in _VERMIN)
@@ -537,7 +543,9 @@ class _Judgement(Findings):
         form = intent.asks(self.text)
         if not form and not self.rating and not self.among_reviews and intent.asks_in_shop_talk(self.text):
             grave = any(self._is_grave(e.category) for e in self.evidence)
-            upset = self.emotions.get("disappointment", 0) > (1 if intent.asks_what_to_do(self.text) else 0)
+            upset = self.emotions.get("disappointment", 0) > int(
+                intent.asks_what_to_do(self.text) or intent.owns_slip(self.text)
+            )
             if not grave and not upset:
                 return True
         if not self.rating and not self.among_reviews:
