@@ -40,6 +40,13 @@ class Entry:
     products: frozenset[Hashable] = frozenset()
 
 
+#: What the confidence is made of, each 0–1 (``lead`` −0.3–0.3): the share of the question the article covers, the share
+#: of its signs, the likeness of the nearest variant and which share of the question and of the variant they have in
+#: common, the lead over the next article (absolute, relative), how much is said at all, which share no article knows,
+#: and how much of it this article does not know.
+FEATURES = ("cover", "signs", "near", "asked", "variant", "lead", "relative", "mass", "unknown", "stray")
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """An article that may answer. ``confidence`` 0–1: how often such a match is right, by the development questions."""
@@ -47,32 +54,31 @@ class Hit:
     key: Hashable
     score: float
     confidence: float
-    cover: float
-    near: float
-    lead: float
-    stray: float
     variant: str
+    features: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Logistic weights of the confidence; ``threshold`` is what was proposed as a start."""
+    """Logistic weights of the confidence, one for each of FEATURES; ``threshold`` is what the rules start with."""
 
     bias: float
-    cover: float
-    near: float
-    lead: float
-    mass: float
-    unknown: float
-    stray: float
-    threshold: float
+    values: tuple[float, ...]
+    threshold: float = 0.5
 
     @classmethod
     @lru_cache(maxsize=1)
     def shipped(cls) -> Weights:
         """As made by ``python -m apps.feedback.answering.training``."""
         raw = resources.files(__package__).joinpath("data", "calibration.json").read_text(encoding="utf-8")
-        return cls(**json.loads(raw)["weights"])
+        data = json.loads(raw)
+        named = data["weights"]
+        return cls(named["bias"], tuple(named[name] for name in FEATURES), data["threshold"])
+
+    def confidence(self, features: tuple[float, ...]) -> float:
+        """0–1."""
+        value = self.bias + sum(w * f for w, f in zip(self.values, features, strict=True))
+        return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, value))))
 
 
 _NOWHERE: dict[Hashable, float] = {}
@@ -125,9 +131,6 @@ class Index:
         )
         return mass, unknown / mass if mass else 0.0
 
-    def weight_of(self, text: str) -> tuple[float, float]:
-        """How much a text says to this index, and which share of it is unknown. For training."""
-        return self._mass(self._weigh(tokens(prepare(text))))
 
     def search(
         self,
@@ -161,28 +164,45 @@ class Index:
         scored.sort(key=lambda pair: (-pair[0], str(pair[1])))
         closer = []
         for cover, key in scored[:CLOSER_LOOK]:
-            near, variant = self._nearest(asked, mass, key)
-            closer.append((MIX * cover + (1 - MIX) * near, cover, near, key, variant))
-        closer.sort(key=lambda row: (-row[0], str(row[3])))
+            near = self._nearest(asked, mass, key)
+            closer.append((MIX * cover + (1 - MIX) * near[0], cover, key, near))
+        closer.sort(key=lambda row: (-row[0], str(row[2])))
+        signs = {token: weight for token, weight in asked.items() if is_sign(token)}
+        named = sum(signs.values())
         hits = []
-        for place, (score, cover, near, key, variant) in enumerate(closer[:limit]):
+        for place, (score, cover, key, (near, asked_share, variant_share, variant)) in enumerate(closer[:limit]):
             rival = closer[place + 1][0] if place + 1 < len(closer) else 0.0
             lead = score - rival if place == 0 else score - closer[0][0]
-            stray = self._stray(prepared, key)
-            sure = self._confidence(cover, near, lead, mass, unknown, stray)
-            hits.append(Hit(key, score, sure, cover, near, lead, stray, variant))
+            held = sum(weight for token, weight in signs.items() if key in self._places.get(token, _NOWHERE))
+            features = (
+                cover,
+                held / named if named else 0.0,
+                near,
+                asked_share,
+                variant_share,
+                max(-0.3, min(lead, 0.3)),
+                max(-1.0, min(2 * lead / score, 1.0)) if score > 0 else 0.0,
+                min(mass, 30.0) / 30.0,
+                unknown,
+                self._stray(prepared, key),
+            )
+            hits.append(Hit(key, score, self.weights.confidence(features), variant, features))
         return hits
 
-    def _nearest(self, asked: dict[str, float], mass: float, key: Hashable) -> tuple[float, str]:
-        best, text = 0.0, ""
+    def _nearest(
+        self, asked: dict[str, float], mass: float, key: Hashable
+    ) -> tuple[float, float, float, str]:
+        """(likeness, share of the question, share of the variant, the variant) of the nearest way of asking."""
+        best = (0.0, 0.0, 0.0, "")
         for variant, bag in self._variants[key]:
             weighed = self._weigh(bag)
             common = sum(weight for token, weight in asked.items() if token in weighed)
             if common:
-                near = 2 * common / (mass + sum(weighed.values()))
-                if near > best:
-                    best, text = near, variant
-        return best, text
+                own = sum(weighed.values())
+                near = 2 * common / (mass + own)
+                if near > best[0]:
+                    best = (near, common / mass, common / own, variant)
+        return best
 
     def _stray(self, prepared: Prepared, key: Hashable) -> float:
         """How much is said that the article does not know at all (银行几点下班), in characters: 0 none, 1 six or more."""
@@ -202,20 +222,5 @@ class Index:
         left += sum(1.5 for word in prepared.words if key not in places.get(word, _NOWHERE))
         return min(left, 6.0) / 6.0
 
-    def _confidence(
-        self, cover: float, near: float, lead: float, mass: float, unknown: float, stray: float
-    ) -> float:
-        w = self.weights
-        value = (
-            w.bias
-            + w.cover * cover
-            + w.near * near
-            + w.lead * max(-0.3, min(lead, 0.3))
-            + w.mass * min(mass, 30.0) / 30.0
-            + w.unknown * unknown
-            + w.stray * stray
-        )
-        return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, value))))
 
-
-__all__ = ["Entry", "Hit", "Index", "Weights", "is_sign"]
+__all__ = ["FEATURES", "Entry", "Hit", "Index", "Weights"]

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from apps.feedback.answering.gates import Facts, stops
-from apps.feedback.answering.index import Entry, Index, Weights
+from apps.feedback.answering.index import FEATURES, Entry, Index, Weights
 
 TARGET = Path(__file__).resolve().parent / "data" / "calibration.json"
-FEATURES = ("bias", "cover", "near", "lead", "mass", "unknown", "stray")
-PLAIN = Weights(0, 1, 1, 1, 0, 0, 0, 0.5)
+PLAIN = Weights(0.0, (0.0,) * len(FEATURES))
 
 
 def entries_from(articles: Iterable[dict[str, Any]], products: dict[str, dict[str, Any]]) -> list[Entry]:
@@ -72,29 +71,15 @@ def examples(entries: list[Entry], rows: Iterable[dict[str, Any]]) -> list[tuple
             if hits:
                 hit = hits[0]
                 right = index is whole and hit.key[0] == wanted  # type: ignore[index]
-                out.append((features(index, row["text"], hit), int(right), weight))  # type: ignore[arg-type]
+                out.append(([1.0, *hit.features], int(right), weight))
     return out
 
 
-def features(index: Index, text: str, hit: Any) -> list[float]:
-    """What the confidence is made of, bias first."""
-    mass, unknown = index.weight_of(text)
-    return [
-        1.0,
-        hit.cover,
-        hit.near,
-        max(-0.3, min(hit.lead, 0.3)),
-        min(mass, 30.0) / 30.0,
-        unknown,
-        hit.stray,
-    ]
-
-
 def fit(
-    rows: list[tuple[list[float], int, float]], *, rounds: int = 6000, pull: float = 0.002
+    rows: list[tuple[list[float], int, float]], *, rounds: int = 4000, pull: float = 0.0005
 ) -> list[float]:
     """Logistic regression by gradient descent with a mild pull to zero."""
-    weights = [0.0] * len(FEATURES)
+    weights = [0.0] * (len(FEATURES) + 1)
     total = sum(weight for _x, _y, weight in rows)
     for step in range(rounds):
         slope = [0.0] * len(weights)
@@ -124,11 +109,11 @@ def main() -> None:
     rows = [json.loads(line) for line in given.questions.read_text("utf-8").splitlines()]
     known = examples(entries_from(articles, products), rows)
     weights = fit(known)
-    named = {name: round(value, 4) for name, value in zip(FEATURES, weights, strict=True)}
+    named = {name: round(value, 4) for name, value in zip(("bias", *FEATURES), weights, strict=True)}
     print(len(known), "examples", named)
     TARGET.write_text(
         json.dumps(
-            {"made_from": given.questions.name, "weights": named | {"threshold": given.threshold}}, indent=1
+            {"made_from": given.questions.name, "threshold": given.threshold, "weights": named}, indent=1
         )
         + "\n",
         encoding="utf-8",

@@ -18,6 +18,8 @@ MAX_TEXT = 300
 FIRST_SIGN = 0xE000
 #: Weight of a sign of mere asking (什么时候, 怎么) against one that names a subject.
 ASKING = 0.6
+#: Weight of the characters, and of their pairs, from which signs were made.
+RAW, RAW_PAIR = 0.2, 0.05
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:\.[0-9]+)?")
@@ -44,6 +46,7 @@ class Prepared:
     text: str
     words: tuple[str, ...]
     others: tuple[str, ...] = ()
+    raw: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -103,7 +106,10 @@ def prepare(text: str) -> Prepared:
         character if is_sign(character) or (_CJK.match(character) and character not in _FILLER) else " "
         for character in marked
     )
-    return Prepared(" ".join(kept.split()), words, tuple(others))
+    raw = "".join(
+        character if _CJK.match(character) and character not in _FILLER else " " for character in plain
+    )
+    return Prepared(" ".join(kept.split()), words, tuple(others), " ".join(raw.split()))
 
 
 def _stem(word: str) -> str:
@@ -123,6 +129,13 @@ def tokens(prepared: Prepared) -> dict[str, float]:
             pair = run[index : index + 2]
             if len(pair) == 2:
                 out[pair] = 0.3 if not any(map(is_sign, pair)) else 0.12
+    # 冰水 and 冰袋 are two signs with one character in common.
+    for run in prepared.raw.split():
+        for index, character in enumerate(run):
+            out.setdefault(character, RAW)
+            pair = run[index : index + 2]
+            if len(pair) == 2:
+                out.setdefault(pair, RAW_PAIR)
     for sign in prepared.others:
         out.setdefault(sign, 0.5)
     for word in prepared.words:
