@@ -336,7 +336,7 @@ class RulesForm(PageForm):
     )
     threshold = forms.IntegerField(
         label=gettext_lazy("Least confidence (%)"),
-        min_value=30,
+        min_value=20,
         max_value=99,
         widget=forms.NumberInput(attrs={"type": "range", "step": 1, "data-threshold": "1"}),
     )

@@ -64,7 +64,7 @@ class Weights:
 
     bias: float
     values: tuple[float, ...]
-    threshold: float = 0.5
+    threshold: float = 0.3
 
     @classmethod
     @lru_cache(maxsize=1)
@@ -131,7 +131,6 @@ class Index:
         )
         return mass, unknown / mass if mass else 0.0
 
-
     def search(
         self,
         text: str,
@@ -170,7 +169,9 @@ class Index:
         signs = {token: weight for token, weight in asked.items() if is_sign(token)}
         named = sum(signs.values())
         hits = []
-        for place, (score, cover, key, (near, asked_share, variant_share, variant)) in enumerate(closer[:limit]):
+        for place, (score, cover, key, (near, asked_share, variant_share, variant)) in enumerate(
+            closer[:limit]
+        ):
             rival = closer[place + 1][0] if place + 1 < len(closer) else 0.0
             lead = score - rival if place == 0 else score - closer[0][0]
             held = sum(weight for token, weight in signs.items() if key in self._places.get(token, _NOWHERE))

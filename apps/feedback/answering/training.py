@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--articles", type=Path, required=True)
     parser.add_argument("--shop", type=Path, required=True)
     parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--threshold", type=float, default=0.6, help="what the policy starts with")
+    parser.add_argument("--threshold", type=float, default=0.3, help="what the rules start with")
     given = parser.parse_args()
     articles = json.loads(given.articles.read_text("utf-8"))["articles"]
     products = {row["sku"]: row for row in json.loads(given.shop.read_text("utf-8"))["products"]}

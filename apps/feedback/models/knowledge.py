@@ -161,7 +161,10 @@ class ArticleUse(models.Model):
     """What became of an article on a case. One row per article, case and kind."""
 
     article = models.ForeignKey(
-        Article, verbose_name=pgettext_lazy("knowledge", "article"), on_delete=models.CASCADE, related_name="uses"
+        Article,
+        verbose_name=pgettext_lazy("knowledge", "article"),
+        on_delete=models.CASCADE,
+        related_name="uses",
     )
     # `feedback_article_use_once` begins with it.
     feedback = models.ForeignKey(
@@ -274,7 +277,7 @@ class KnowledgePolicy(Stamped):
     )
     switched_on_at = models.DateTimeField(null=True, blank=True, editable=False)
     threshold = models.FloatField(
-        _("least confidence"), default=0.5, validators=[MinValueValidator(0.3), MaxValueValidator(0.99)]
+        _("least confidence"), default=0.3, validators=[MinValueValidator(0.2), MaxValueValidator(0.99)]
     )
     sample_percent = models.PositiveSmallIntegerField(
         _("share drawn for review (%)"),
@@ -298,7 +301,7 @@ class KnowledgePolicy(Stamped):
         verbose_name_plural = _("rules for automatic answers")
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(threshold__gte=0.3, threshold__lte=0.99),
+                condition=models.Q(threshold__gte=0.2, threshold__lte=0.99),
                 name="feedback_knowledge_threshold",
             ),
         )

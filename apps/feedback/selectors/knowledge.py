@@ -24,7 +24,7 @@ SHOWN_FROM = 0.12
 SURE, LIKELY = 0.75, 0.4
 #: Staff's own words for the gates, edited under Word lists; each adds to the shipped list of its reason.
 GATE_LISTS = "knowledge/gates/"
-STEPS = tuple(round(0.3 + 0.05 * step, 2) for step in range(14))
+STEPS = tuple(round(0.2 + 0.05 * step, 2) for step in range(16))
 
 
 @dataclass(frozen=True, slots=True)
