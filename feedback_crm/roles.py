@@ -38,6 +38,17 @@ ENTER_VISITS = [
     "feedback.change_symposium",
 ]
 RECORD_VISITS = ["feedback.record_mysteryvisit", "feedback.record_symposium"]
+USE_KNOWLEDGE = ["feedback.view_article", "feedback.use_article"]
+LEAD_KNOWLEDGE = [
+    "feedback.add_article",
+    "feedback.change_article",
+    "feedback.approve_article",
+    "feedback.view_autoanswer",
+    "feedback.review_autoanswer",
+    "feedback.view_knowledgepolicy",
+    "feedback.change_knowledgepolicy",
+    "feedback.view_articleproposal",
+]
 NOTICES = ["core.view_staffnotice", "core.view_approval"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
 WORK_FEEDBACK = [
@@ -51,6 +62,7 @@ WORK_FEEDBACK = [
     "customers.view_order",
     "shop.change_workitem",
     "shop.add_workitem",
+    *USE_KNOWLEDGE,
 ]
 OPS = [
     *WORK_FEEDBACK,
@@ -79,6 +91,7 @@ LEAD = [
     "feedback.change_macro",
     *VIEW_RULES,
     *RECORD_VISITS,
+    *LEAD_KNOWLEDGE,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
     "feedback.add_visitcriterion",

@@ -25,6 +25,8 @@ SCHEDULES = (
     (_("Link feedback with its order"), "apps.feedback.tasks.link_orders_task", 10, MINUTES),
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
+    (_("Automatic answers to plain questions"), "apps.feedback.tasks.answer_due_task", 15, SECONDS),
+    (_("Propose articles from answers that worked"), "apps.feedback.tasks.propose_articles_task", 168, HOURS),
     (_("Morning digest: at 8:45 on workdays"), "apps.feedback.tasks.send_digest_task", 5, MINUTES),
     (_("Send messages that are due"), "apps.messaging.tasks.send_due_messages_task", 10, SECONDS),
     (_("Urgent notices into the staff group"), "apps.messaging.tasks.carry_notices_task", 30, SECONDS),

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 def item(title: Any, icon: str, name: str, permission: str, query: str = "", **extra: Any) -> dict[str, Any]:
@@ -62,6 +63,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "forum",
                     "admin:feedback_symposium_changelist",
                     "feedback.view_symposium",
+                ),
+                item(
+                    pgettext_lazy("menu", "Knowledge base"),
+                    "menu_book",
+                    "admin:feedback_article_changelist",
+                    "feedback.view_article",
                 ),
                 item(_("Work items"), "task_alt", "admin:shop_workitem_changelist", "shop.view_workitem"),
                 item(

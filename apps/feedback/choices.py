@@ -245,3 +245,69 @@ class TopicAnswerState(models.TextChoices):
     SENDING = "sending", pgettext_lazy("answer to many", "going out")
     DONE = "done", pgettext_lazy("answer to many", "sent")
     DROPPED = "dropped", pgettext_lazy("answer to many", "not sent")
+
+
+class ArticleState(models.TextChoices):
+    DRAFT = "draft", pgettext_lazy("article", "draft")
+    IN_REVIEW = "in_review", pgettext_lazy("article", "in review")
+    PUBLISHED = "published", pgettext_lazy("article", "published")
+    RETIRED = "retired", pgettext_lazy("article", "retired")
+
+
+class ArticleLanguage(models.TextChoices):
+    ZH = "zh", _("Chinese")
+    EN = "en", _("English")
+
+
+class ArticleUseKind(models.TextChoices):
+    """What became of an article beside a case."""
+
+    USED = "used", pgettext_lazy("article use", "used in an answer")
+    UNFIT = "unfit", pgettext_lazy("article use", "not fitting")
+    AUTOMATIC = "auto", pgettext_lazy("article use", "answered automatically")
+
+
+class AutoAnswerState(models.TextChoices):
+    """Whether the machine answered, left it to people, or took its answer back."""
+
+    SENT = "sent", pgettext_lazy("automatic answer", "answered")
+    HELD = "held", pgettext_lazy("automatic answer", "left to people")
+    WITHDRAWN = "withdrawn", pgettext_lazy("automatic answer", "taken back")
+
+
+class Verdict(models.TextChoices):
+    RIGHT = "right", pgettext_lazy("automatic answer", "right")
+    WRONG = "wrong", pgettext_lazy("automatic answer", "wrong")
+
+
+class ProposalState(models.TextChoices):
+    OPEN = "open", pgettext_lazy("article proposal", "open")
+    ACCEPTED = "accepted", pgettext_lazy("article proposal", "accepted")
+    REJECTED = "rejected", pgettext_lazy("article proposal", "rejected")
+
+
+# Why a case was left to people (apps.feedback.answering.gates.REASONS and what the service adds).
+HOLD_REASONS = {
+    "not_inquiry": _("not a plain question"),
+    "negative": _("the customer is upset"),
+    "tier": _("urgent or serious"),
+    "doubtful": _("may be urgent, needs a look"),
+    "price": _("about price or discounts"),
+    "refund": _("about a refund"),
+    "compensation": _("about compensation"),
+    "legal": _("about law or authorities"),
+    "health": _("about health or safety"),
+    "personal_data": _("about personal data"),
+    "human": _("asks for a person"),
+    "anger": _("sounds annoyed"),
+    "counterfeit": _("about genuineness"),
+    "elsewhere": _("not about this shop"),
+    "long": _("a long text"),
+    "several": _("several questions at once"),
+    "repeated": _("asked again after an automatic answer"),
+    "unsure": _("no article fits surely enough"),
+    "not_allowed": _("the article is not for automatic answers"),
+    "hold": _("the customer is not to be contacted"),
+    "cap": _("the daily limit is reached"),
+    "refused": _("the message was refused"),
+}

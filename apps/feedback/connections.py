@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.approvals import Decider, deciders
 from apps.core.dashboard import Card, cards
 from apps.core.staffing import OpenWork, open_work
 from apps.customers.registries import (
@@ -189,6 +190,23 @@ def plug_messages() -> None:
     )
 
 
+def article_approved(approval: Any, by: Any, now: datetime) -> None:
+    """A second person published an article."""
+    from apps.feedback.services import knowledge
+
+    knowledge.approved(approval, by, now)
+
+
+def article_rejected(approval: Any, by: Any, now: datetime) -> None:
+    """A second person sent an article back."""
+    from apps.feedback.services import knowledge
+
+    knowledge.rejected(approval, by, now)
+
+
+ARTICLE_DECIDER = Decider(_("Knowledge article"), article_approved, article_rejected)
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.core.admin.files import file_readers, kept_apart
@@ -203,6 +221,7 @@ def connect() -> None:
         ),
         order=10,
     )
+    deciders.register("feedback.article", ARTICLE_DECIDER)
     orders_written.connect(link_orders, dispatch_uid="feedback.link_orders")
 
     open_work.register("feedback", open_work_of)

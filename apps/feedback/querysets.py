@@ -110,3 +110,43 @@ class TopicQuerySet(models.QuerySet[Any, Any]):
     def open(self) -> TopicQuerySet:
         """Somebody may still have to do something."""
         return self.filter(state__in=OPEN_TOPICS)
+
+
+class ArticleQuerySet(models.QuerySet[Any, Any]):
+    """Knowledge articles."""
+
+    def visible_to(self, user: Any) -> ArticleQuerySet:
+        """All, or those for every store and for the stores a person sees."""
+        scope = _scope(user)
+        if scope.everything:
+            return self
+        others = self.model.stores.through.objects.exclude(store_id__in=scope.stores)
+        mine = self.model.stores.through.objects.filter(store_id__in=scope.stores)
+        return self.filter(~Q(pk__in=others.values("article_id")) | Q(pk__in=mine.values("article_id")))
+
+    def valid_at(self, day: Any) -> ArticleQuerySet:
+        """Published and within their dates."""
+        return self.filter(
+            Q(valid_from__isnull=True) | Q(valid_from__lte=day),
+            Q(valid_until__isnull=True) | Q(valid_until__gte=day),
+            state="published",
+        )
+
+
+class AutoAnswerQuerySet(models.QuerySet[Any, Any]):
+    """Automatic answers."""
+
+    def visible_to(self, user: Any) -> AutoAnswerQuerySet:
+        """Those on cases a person may see."""
+        scope = _scope(user)
+        if scope.everything:
+            return self
+        return self.filter(
+            Q(feedback__assignee_id=user.pk)
+            | Q(feedback__store_id__in=scope.stores)
+            | Q(feedback__department_id__in=scope.departments)
+        )
+
+    def to_review(self) -> AutoAnswerQuerySet:
+        """Drawn for review and not judged yet."""
+        return self.filter(sampled_for_review=True, verdict="", state="sent")

@@ -125,3 +125,19 @@ def group_topics_task() -> None:
     now = timezone.now()
     topics.group_new(now=now)
     topics.send_answers(now=now)
+
+
+@shared_task
+def answer_due_task() -> None:
+    """New questions: answered by machine where the rules allow it, else left to people with a reason."""
+    from apps.feedback.services.auto_answer import answer_due
+
+    answer_due(now=timezone.now())
+
+
+@shared_task
+def propose_articles_task() -> None:
+    """Articles from answers that worked."""
+    from apps.feedback.services.knowledge import propose
+
+    propose(now=timezone.now())

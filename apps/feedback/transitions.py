@@ -380,3 +380,89 @@ TOPIC = TransitionTable(
         ),
     ),
 )
+EDIT_ARTICLE = "feedback.change_article"
+APPROVE_ARTICLE = "feedback.approve_article"
+REVIEW_ANSWER = "feedback.review_autoanswer"
+
+# Publishing belongs to the second person: it follows from a decision under Approvals and has no button here.
+ARTICLE = TransitionTable(
+    name="article",
+    states=("draft", "in_review", "published", "retired"),
+    moves=(
+        Move(
+            "submit",
+            pgettext_lazy("article", "Submit for approval"),
+            states("draft"),
+            "in_review",
+            EDIT_ARTICLE,
+            main=True,
+            help=_("A second person reads it under Approvals; with their consent it is published."),
+        ),
+        Move(
+            "withdraw",
+            pgettext_lazy("article", "Back to draft"),
+            states("in_review"),
+            "draft",
+            EDIT_ARTICLE,
+            help=_("The request for approval is taken back."),
+        ),
+        Move(
+            "publish", pgettext_lazy("article", "Publish"), states("in_review"), "published", APPROVE_ARTICLE
+        ),
+        Move(
+            "send_back", pgettext_lazy("article", "Send back"), states("in_review"), "draft", APPROVE_ARTICLE
+        ),
+        Move(
+            "revise",
+            pgettext_lazy("article", "Revise"),
+            states("published", "retired"),
+            "draft",
+            EDIT_ARTICLE,
+            help=_("It becomes a draft and answers nothing until it is approved again."),
+        ),
+        Move(
+            "retire",
+            pgettext_lazy("article", "Retire"),
+            states("published", "draft"),
+            "retired",
+            EDIT_ARTICLE,
+            needs_reason=True,
+            danger=True,
+            help=_("It is no longer suggested and answers nothing."),
+        ),
+    ),
+)
+
+AUTO_ANSWER = TransitionTable(
+    name="automatic answer",
+    states=("sent", "held", "withdrawn"),
+    moves=(
+        Move(
+            "take_back",
+            pgettext_lazy("automatic answer", "Take back"),
+            states("sent"),
+            "withdrawn",
+            REVIEW_ANSWER,
+            needs_reason=True,
+            danger=True,
+            help=_("Counts as wrong; a note on the case asks a person to put it right with the customer."),
+        ),
+    ),
+)
+
+PROPOSAL = TransitionTable(
+    name="article proposal",
+    states=("open", "accepted", "rejected"),
+    moves=(
+        Move(
+            "accept",
+            pgettext_lazy("article proposal", "Make a draft"),
+            states("open"),
+            "accepted",
+            EDIT_ARTICLE,
+            main=True,
+            help=_("A draft article with this text is made. Read it, then submit it for approval."),
+        ),
+        Move("reject", pgettext_lazy("article proposal", "Reject"), states("open"), "rejected", EDIT_ARTICLE),
+    ),
+)

@@ -22,6 +22,7 @@ SCOPES = (
     "stock:read",
     "stock:write",
     "metrics:read",
+    "knowledge:read",
 )
 LAST_USED_EVERY = timedelta(minutes=10)
 

@@ -3,6 +3,7 @@
 from apps.feedback.admin import (  # noqa: F401
     feedback,
     imports,
+    knowledge,
     macros,
     public_entry,
     reference,

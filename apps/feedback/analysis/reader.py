@@ -86,6 +86,24 @@ _NOT_BY_MODEL = frozenset({"SAFETY", "COUNTERFEIT", "PRAISE", "SUGGESTION"})
 _NO_PROBLEM = frozenset({"PRAISE", "SUGGESTION", "OTHER", ""})
 # What a question may name without being a grievance: 断货了吗.
 _ASKABLE = _NO_PROBLEM | {"STOCK"}
+# Subjects that a question in shop talk may name without a complaint.
+_MILD = frozenset(
+    {
+        "OTHER_PLATFORM",
+        "STORE",
+        "PRICE",
+        "GIFT",
+        "LOGISTICS_TRACKING",
+        "LOGISTICS_COLD",
+        "LOGISTICS_COURIER",
+        "MISMATCH_QUANTITY",
+        "QUALITY_COLOR_SIZE",
+        "QUALITY_TASTE",
+        "QUALITY_MATERIAL",
+        "PACKAGING_DESIGN",
+        "REFUND_REPAIR",
+    }
+)
 # What makes a demanded refund a dispute: what was sold is bad, broken or not as told, or the shop puts the customer off.
 _GROUNDS = frozenset({"QUALITY", "SAFETY", "COUNTERFEIT", "MISMATCH", "PACKAGING"})
 _PUT_OFF = frozenset(
@@ -406,6 +424,12 @@ class _Judgement(Findings):
             if before_use and top == "SAFETY" and group in ("question", "worry"):
                 item.category = ""  # 会不会过敏 asked before buying tells of no harm
                 continue
+            if asking and item.category == "QUALITY_FAULT" and intent.needs_help_paying(self.text):
+                item.category = "OTHER_PLATFORM"  # 扫码付款没反应: no goods are broken
+                continue
+            if asking and item.category == "SAFETY_FOOD" and intent.asks_expiry(self.text):
+                item.category = ""  # 饼干什么时候过期 asks for a date
+                continue
             if group == "fault" and self.lodging:
                 continue  # a hotel's broken network is an inconvenience, a shop's dead tablet a defect
             vermin = self.lodging and any(v in item.word for v in _VERMIN)
@@ -517,6 +541,21 @@ class _Judgement(Findings):
         if self.emotions.get("satisfaction", 0) > 1 and "inquiry" not in self.kinds:
             return False
         form = intent.asks(self.text)
+        if not form and not self.rating and not self.among_reviews and intent.asks_in_shop_talk(self.text):
+            grave = any(self._is_grave(e.category) for e in self.evidence)
+            upset = self.emotions.get("disappointment", 0) > int(
+                intent.asks_what_to_do(self.text) or intent.owns_slip(self.text)
+            )
+            if not grave and not upset:
+                return True
+        if not self.rating and not self.among_reviews:
+            if intent.needs_help_paying(self.text):
+                return True
+            bare = (
+                not self.evidence and not self.emotions and not self.turns.blame and not self.turns.approval
+            )
+            if bare and -0.45 < own < 0.3 and intent.is_plain_message(self.text) and not form:
+                return intent.names_business(self.text)
         if self.rating or self.among_reviews:
             # Among reviews a question is one only if it is asked to the end and nothing else is said.
             clear = form and intent.ends_asking(self.text) and not self.emotions.get("satisfaction")
@@ -532,6 +571,16 @@ class _Judgement(Findings):
             and not intent.reproaches(self.text)
             and intent.ends_asking(self.text)
         )
+
+    def _is_grave(self, category: str) -> bool:
+        """Whether a named subject is trouble even in a friendly question. 单号发我一下 names tracking, no trouble."""
+        if category in _MILD or self.packs.top(category) in _ASKABLE | _MILD or category == "REFUND_INVOICE":
+            return False
+        if category == "LOGISTICS_DELAY":
+            return not intent.is_on_time(self.text)
+        if category == "SAFETY_FOOD":
+            return not intent.asks_expiry(self.text)
+        return not (self.packs.top(category) == "MISMATCH" and intent.owns_slip(self.text))
 
     def _proposes(self, own: float) -> bool:
         """Whether the text is above all a proposal, so that what it names is no complaint."""

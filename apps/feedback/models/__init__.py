@@ -11,6 +11,14 @@ from apps.feedback.models.intake import (
     WebhookNonce,
     WebhookSecret,
 )
+from apps.feedback.models.knowledge import (
+    Article,
+    ArticleProposal,
+    ArticleUse,
+    ArticleVariant,
+    AutoAnswer,
+    KnowledgePolicy,
+)
 from apps.feedback.models.public import PublicEntry, PublicReceipt
 from apps.feedback.models.reference import (
     Category,
@@ -45,6 +53,11 @@ from apps.feedback.models.visits import (
 from apps.feedback.models.workplace import Promise, SavedView
 
 __all__ = (
+    "Article",
+    "ArticleProposal",
+    "ArticleUse",
+    "ArticleVariant",
+    "AutoAnswer",
     "Category",
     "Channel",
     "Correction",
@@ -61,6 +74,7 @@ __all__ = (
     "ImportMapping",
     "ImportRun",
     "ImportedCustomer",
+    "KnowledgePolicy",
     "Macro",
     "MysteryVisit",
     "Presence",

@@ -291,6 +291,14 @@ class Feedback(models.Model):
             ),
             # Read when orders arrive: which feedback named them before?
             models.Index(fields=["order_no"], name="feedback_awaits_order", condition=AWAITS_ORDER),
+            # Read by the sweep of automatic answers: new questions nobody has answered.
+            models.Index(
+                fields=["created_at"],
+                name="feedback_to_answer",
+                condition=models.Q(
+                    kind="inquiry", status__in=("new", "assigned"), first_response_at__isnull=True
+                ),
+            ),
         )
         constraints = (
             # Exact duplicates (decision 6). Also read by intake.

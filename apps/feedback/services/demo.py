@@ -35,7 +35,7 @@ from apps.feedback.choices import Source
 from apps.feedback.incoming import IncomingCustomer, IncomingFeedback
 from apps.feedback.models import Feedback, Handover, ShiftNote
 from apps.feedback.selectors.reference import STAMP
-from apps.feedback.services import moves
+from apps.feedback.services import knowledge, moves
 from apps.feedback.services.background import dispatch_waiting, link_near_duplicates
 from apps.feedback.services.intake import take_in
 from apps.feedback.services.sweep import sweep_sla
@@ -71,6 +71,7 @@ def load_demo(*, now: datetime, progress: Callable[[float], None] | None = None)
         users = _people(data)
         _shop(data, now=now)
         _customers(data, now=now)
+        knowledge.load_samples(by=None, now=now, published=True)
         touch(STAMP)
     _play(now=now, progress=progress)
     return users
@@ -538,6 +539,8 @@ def clear_demo(*, now: datetime) -> dict[str, int]:
     feedback.update(parent=None, merged_into=None, similar_to=None)
     Feedback.objects.filter(similar_to__in=ids).update(similar_to=None, similarity=None)
     gone["feedback"] = len(ids)
+    knowledge.forget_answers_of(ids)
+    gone["articles"] = knowledge.clear_samples()
     feedback.delete()
     numbers = [entry["order_no"] for entry in data["orders"]]
     gone["orders"] = _delete_each(Order.objects.filter(order_no__in=numbers))

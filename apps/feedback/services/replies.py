@@ -224,7 +224,7 @@ def _hold(feedback: Feedback, reply: Reply, text: str, verdict: Any, *, by: User
 def held_approved(approval: Approval, by: User, now: datetime) -> None:
     """Core's yes: the reply goes out in its writer's name, as it was read."""
     held = (
-        HeldReply.objects.select_for_update()
+        HeldReply.objects.select_for_update(of=("self",))
         .select_related("feedback", "verdict", "template", "by")
         .get(pk=approval.object_id)
     )

@@ -129,3 +129,22 @@ def duration(seconds: float | None) -> str:
 def mask(text: str) -> str:
     """Free text with personal data masked."""
     return mask_text(str(text))
+
+
+@register.simple_tag
+def percent(value: float) -> str:
+    """A share as whole per cent."""
+    return f"{value:.0%}"
+
+
+@register.inclusion_tag("admin/feedback/article/card.html", takes_context=True)
+def knowledge_card(context: Any) -> dict[str, Any]:
+    """What the knowledge base says to the case of the page."""
+    from apps.feedback.selectors.knowledge import card
+
+    case, request = context["case"], context["request"]
+    return {
+        "card": card(case, request.user, context["now"]),
+        "case": case,
+        "csrf_token": context.get("csrf_token"),
+    }
