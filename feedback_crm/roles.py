@@ -40,8 +40,24 @@ ENTER_VISITS = [
 RECORD_VISITS = ["feedback.record_mysteryvisit", "feedback.record_symposium"]
 NOTICES = ["core.view_staffnotice"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
+VIEW_MESSAGES = ["messaging.view_outboundmessage", "messaging.view_inboundmessage"]
+SEND_MESSAGES = [
+    *VIEW_MESSAGES,
+    "messaging.view_messagetemplate",
+    "messaging.send_message",
+    "messaging.change_inboundmessage",
+]
+LEAD_MESSAGES = [
+    "messaging.resolve_message",
+    "messaging.add_messagetemplate",
+    "messaging.change_messagetemplate",
+    "messaging.view_messagingpolicy",
+    "messaging.change_messagingpolicy",
+    "messaging.view_gateway",
+]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
+    *SEND_MESSAGES,
     "feedback.add_feedback",
     "feedback.change_feedback",
     "feedback.work_feedback",
@@ -66,6 +82,7 @@ OPS = [
 ]
 LEAD = [
     *OPS,
+    *LEAD_MESSAGES,
     *VIEW_RULES,
     *RECORD_VISITS,
     "feedback.add_publicentry",
@@ -138,7 +155,7 @@ ROLES: dict[str, list[str]] = {
     "ops": OPS,
     "ops-lead": LEAD,
     "care": CARE,
-    "care-lead": [*CARE, "customers.merge_customer", "feedback.assign_feedback"],
+    "care-lead": [*CARE, *LEAD_MESSAGES, "customers.merge_customer", "feedback.assign_feedback"],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
     "pr-lead": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback", "feedback.assign_feedback"],
     "legal": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_RULES, "feedback.see_all_feedback"],
@@ -146,6 +163,8 @@ ROLES: dict[str, list[str]] = {
         *LEAD,
         "core.view_reveal",
         "core.view_integration",
+        "messaging.add_gateway",
+        "messaging.change_gateway",
     ],
     "dept": [*WORK_FEEDBACK, *VIEW_SHOP],
     "store": [
@@ -176,6 +195,10 @@ ROLES: dict[str, list[str]] = {
         "customers.view_consentevent",
         "customers.view_customermerge",
         "feedback.view_importrun",
+        *VIEW_MESSAGES,
+        "messaging.view_messagetemplate",
+        "messaging.view_messagingpolicy",
+        "messaging.view_gateway",
     ],
 }
 

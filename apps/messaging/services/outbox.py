@@ -97,7 +97,11 @@ def enqueue(
     with transaction.atomic():
         for _attempt in range(3):
             known = _known(drafts)
-            fresh = {_key(draft): draft for draft in drafts if _key(draft) not in known}
+            fresh: dict[Key, Draft] = {}
+            for draft in drafts:
+                if _key(draft) not in known:
+                    # The same twice in one list: the first counts.
+                    fresh.setdefault(_key(draft), draft)
             rows = _rows(list(fresh.values()), by=by, now=now)
             try:
                 with transaction.atomic():
@@ -131,6 +135,8 @@ def _check(draft: Draft) -> None:
         )
     if draft.channel == MessageChannel.STAFF_GROUP and draft.gateway is None:
         raise InvalidInput(_("Choose the group."), field="gateway")
+    if draft.link and not draft.link.startswith(("https://", "http://", "/")):
+        raise InvalidInput(_("A link begins with http:// or https://."), field="link")
     if len(draft.purpose) > 60 or len(draft.subject_key) > 80 or len(draft.period_key) > 80:
         raise ValueError("purpose, subject_key or period_key is too long")
 

@@ -55,7 +55,7 @@ def carry_notices(*, now: datetime) -> int:
     ready = setup()
     newest = StaffNotice.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     seen = MessagingPolicy.objects.values_list("last_notice_id", flat=True).first()
-    if seen is None or newest == seen and not ready.robots:
+    if seen is None or (newest == seen and not ready.robots):
         return 0
     carried = 0
     if ready.robots and ready.policy.carry_urgent:
