@@ -53,7 +53,7 @@ class MessagingPolicyAdmin(HistoryModelAdmin):
             {
                 "fields": (("soft_from", "soft_until"), ("hard_from", "hard_until")),
                 "description": gettext_lazy(
-                    "Marketing and marked service texts keep to the first hours, on the recipient's clock; the second are for what cannot wait. Safety always goes."
+                    "Marketing and marked service texts keep to the first hours, on the recipient's clock; the second are for what cannot wait."
                 ),
             },
         ),
