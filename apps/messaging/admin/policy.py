@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
+from unfold.decorators import display
 
 from apps.core.admin.base import HistoryModelAdmin
 from apps.core.admin.forms import LinesField
-from apps.messaging.carrier import REFUSED_WORDS
 from apps.messaging.choices import MessageChannel
 from apps.messaging.models import MessagingPolicy
 from apps.messaging.selectors import STAMP
@@ -47,6 +43,8 @@ class MessagingPolicyAdmin(HistoryModelAdmin):
 
     form = PolicyForm
     reference_stamps = (STAMP,)
+    deletable = False
+    list_display = ("__str__", "show_hours", "cap_day", "cap_month", "attempts")
     fieldsets = (
         (
             gettext_lazy("Hours"),
@@ -67,11 +65,7 @@ class MessagingPolicyAdmin(HistoryModelAdmin):
         """There is one."""
         return False
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """No list of one."""
-        row = MessagingPolicy.objects.first() or MessagingPolicy.objects.create(
-            refused_words=list(REFUSED_WORDS)
-        )
-        return redirect(reverse("admin:messaging_messagingpolicy_change", args=[row.pk]))
+    @display(description=gettext_lazy("hours"))
+    def show_hours(self, obj: MessagingPolicy) -> str:
+        """08:00–21:00 (08:00–22:00)"""
+        return f"{obj.soft_from:%H:%M}–{obj.soft_until:%H:%M} ({obj.hard_from:%H:%M}–{obj.hard_until:%H:%M})"
