@@ -38,7 +38,7 @@ ENTER_VISITS = [
     "feedback.change_symposium",
 ]
 RECORD_VISITS = ["feedback.record_mysteryvisit", "feedback.record_symposium"]
-NOTICES = ["core.view_staffnotice"]
+NOTICES = ["core.view_staffnotice", "core.view_approval"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
 VIEW_MESSAGES = ["messaging.view_outboundmessage", "messaging.view_inboundmessage"]
 SEND_MESSAGES = [
@@ -58,6 +58,8 @@ LEAD_MESSAGES = [
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
     *SEND_MESSAGES,
+    "compliance.view_compliancerule",
+    "compliance.view_verdict",
     "feedback.add_feedback",
     "feedback.change_feedback",
     "feedback.work_feedback",
@@ -83,6 +85,8 @@ OPS = [
 LEAD = [
     *OPS,
     *LEAD_MESSAGES,
+    "core.decide_approval",
+    "compliance.approve_verdict",
     *VIEW_RULES,
     *RECORD_VISITS,
     "feedback.add_publicentry",
@@ -155,10 +159,33 @@ ROLES: dict[str, list[str]] = {
     "ops": OPS,
     "ops-lead": LEAD,
     "care": CARE,
-    "care-lead": [*CARE, *LEAD_MESSAGES, "customers.merge_customer", "feedback.assign_feedback"],
+    "care-lead": [
+        *CARE,
+        *LEAD_MESSAGES,
+        "core.decide_approval",
+        "customers.merge_customer",
+        "feedback.assign_feedback",
+    ],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
-    "pr-lead": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback", "feedback.assign_feedback"],
-    "legal": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_RULES, "feedback.see_all_feedback"],
+    "pr-lead": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        "core.decide_approval",
+        "feedback.see_all_feedback",
+        "feedback.assign_feedback",
+    ],
+    "legal": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        *VIEW_RULES,
+        "core.decide_approval",
+        "compliance.approve_verdict",
+        "compliance.add_compliancerule",
+        "compliance.change_compliancerule",
+        "compliance.view_ruleterm",
+        "compliance.change_ruleterm",
+        "feedback.see_all_feedback",
+    ],
     "manager": [
         *LEAD,
         "core.view_reveal",
@@ -192,6 +219,9 @@ ROLES: dict[str, list[str]] = {
         "feedback.see_all_feedback",
         "core.view_actionlog",
         "core.view_reveal",
+        "core.view_approval",
+        "compliance.view_compliancerule",
+        "compliance.view_verdict",
         "customers.view_consentevent",
         "customers.view_customermerge",
         "feedback.view_importrun",

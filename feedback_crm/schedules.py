@@ -14,6 +14,12 @@ SCHEDULES = (
     (_("SLA: warnings, breaches, escalations, resuming"), "apps.feedback.tasks.sweep_sla_task", 30, SECONDS),
     (_("Promises to customers: reminders"), "apps.feedback.tasks.sweep_promises_task", 1, MINUTES),
     (_("Dispatch: feedback that nobody has yet"), "apps.feedback.tasks.dispatch_waiting_task", 2, MINUTES),
+    (
+        _("Count replies that went out, acknowledge arrivals"),
+        "apps.feedback.tasks.settle_replies_task",
+        20,
+        SECONDS,
+    ),
     (_("Link near duplicates"), "apps.feedback.tasks.link_near_duplicates_task", 1, MINUTES),
     (_("Link feedback with its order"), "apps.feedback.tasks.link_orders_task", 10, MINUTES),
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),

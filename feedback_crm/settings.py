@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "axes",
     "apps.core",
     "apps.shop",
+    "apps.compliance",
     "apps.customers",
     "apps.messaging",
     "apps.feedback",

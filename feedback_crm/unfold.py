@@ -71,6 +71,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "feedback.assign_feedback",
                 ),
                 item(
+                    _("Approvals"),
+                    "approval",
+                    "admin:core_approval_changelist",
+                    "core.view_approval",
+                ),
+                item(
                     _("Notices"),
                     "notifications",
                     "admin:core_staffnotice_changelist",
@@ -129,6 +135,32 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "block",
                     "admin:messaging_addressblock_changelist",
                     "messaging.view_addressblock",
+                ),
+            ],
+        },
+        {
+            "title": _("Compliance"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(_("Check a text"), "fact_check", "compliance_try", "compliance.view_compliancerule"),
+                item(
+                    _("Compliance verdicts"),
+                    "gavel",
+                    "admin:compliance_verdict_changelist",
+                    "compliance.view_verdict",
+                ),
+                item(
+                    _("Compliance rules"),
+                    "policy",
+                    "admin:compliance_compliancerule_changelist",
+                    "compliance.view_compliancerule",
+                ),
+                item(
+                    _("Rule terms"),
+                    "list_alt",
+                    "admin:compliance_ruleterm_changelist",
+                    "compliance.view_ruleterm",
                 ),
             ],
         },

@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from apps.compliance.admin.try_text import try_view
 from apps.core import health
 from apps.feedback.admin.team_life import digest_view
 
@@ -31,6 +32,7 @@ urlpatterns = [
     path("f/", include("apps.feedback.web.urls")),
     path("u/", include("apps.messaging.web.urls")),
     path("admin/digest/", admin.site.admin_view(digest_view), name="digest"),
+    path("admin/compliance/try/", admin.site.admin_view(try_view), name="compliance_try"),
     path("admin/setup/", include("feedback_crm.setup.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -9,3 +9,12 @@ class NoticeLevel(models.TextChoices):
     INFO = "info", pgettext_lazy("notice level", "note")
     WARNING = "warning", _("warning")
     URGENT = "urgent", _("urgent")
+
+
+class ApprovalState(models.TextChoices):
+    """What became of a request to a second person."""
+
+    PENDING = "pending", pgettext_lazy("approval", "waiting")
+    APPROVED = "approved", pgettext_lazy("approval", "approved")
+    REJECTED = "rejected", pgettext_lazy("approval", "rejected")
+    CANCELLED = "cancelled", pgettext_lazy("approval", "withdrawn")

@@ -133,6 +133,7 @@ class EntryKind(models.TextChoices):
     """One line of the conversation on a case."""
 
     CONTACT = "contact", _("contact with the customer")
+    REPLY = "reply", _("reply to the customer")
     INBOUND = "inbound", _("the customer wrote")
     NOTE = "note", _("internal note")
     PLAN = "plan", _("plan given")
@@ -216,3 +217,11 @@ class ShiftPart(models.TextChoices):
     DAY = "day", _("day shift")
     LATE = "late", _("late shift")
     NIGHT = "night", _("night shift")
+
+
+class HeldState(models.TextChoices):
+    """What became of a reply that a second person had to see first."""
+
+    WAITING = "waiting", pgettext_lazy("held reply", "waits for approval")
+    SENT = "sent", pgettext_lazy("held reply", "approved and sent")
+    DROPPED = "dropped", pgettext_lazy("held reply", "not sent")

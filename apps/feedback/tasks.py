@@ -104,3 +104,14 @@ def clear_demo_task(user_id: int) -> None:
     user = User.objects.filter(pk=user_id).first()
     if user is not None:
         clear_and_tell(by=user, now=timezone.now())
+
+
+@shared_task
+def settle_replies_task() -> None:
+    """Replies that went out while nobody listened, "received" notices, old presences."""
+    from apps.feedback.services import notices_out, presence, replies
+
+    now = timezone.now()
+    replies.settle_missed(now=now)
+    notices_out.acknowledge_missed(now=now)
+    presence.forget(now=now)

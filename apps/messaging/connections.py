@@ -10,9 +10,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from apps.compliance.types import Facts, Finding
 from apps.core.dashboard import Card, cards
 from apps.customers.registries import Mover, TimelineEvent, TimelineSource, movers, timeline
-from apps.messaging.registries import Variable, variables
+from apps.messaging.registries import TextCheck, TextFacts, Variable, text_checks, variables
 
 VARIABLES = Path(__file__).resolve().parent / "reference" / "variables.json"
 HANDS = frozenset(
@@ -83,6 +84,30 @@ def may_open_proof(user: Any, stored: Any) -> bool:
     )
 
 
+def lawful(now: datetime) -> TextCheck:
+    """What the law says of texts on their way out. Consent and hours are the gate's business, not the text's."""
+    from apps.compliance.selectors import checker
+
+    check = checker(at=now)
+
+    def of_text(text: str, facts: TextFacts) -> Iterable[Finding]:
+        known = Facts(
+            subject="message",
+            channel=facts.channel,
+            message_class=facts.message_class,
+            reward="none",
+            trigger="none",
+            invites_review=False,
+            review_script_required=False,
+            consent=True,
+            opted_out=False,
+            local_hour=12,
+        )
+        return check(text, known)
+
+    return of_text
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     for number, entry in enumerate(json.loads(VARIABLES.read_text("utf-8"))):
@@ -90,6 +115,7 @@ def connect() -> None:
             variables.register(
                 entry["name"], Variable(entry["name"], entry["label"], entry["example"]), order=number
             )
+    text_checks.register("compliance", lawful)
     for relation in ("outboundmessage", "inboundmessage", "consentlink"):
         movers.register(f"messaging.{relation}.customer", Mover(f"messaging.{relation}", "customer"))
     from apps.core.admin.files import file_readers

@@ -84,7 +84,7 @@ def test_a_registered_check_stops_a_text(zhang: Customer, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(text_checks, "_items", {})
     text_checks.register(
-        "test", lambda text, facts: [Found("block")] if "换" in text else [Found("require_approval")]
+        "test", lambda now: lambda text, facts: [Found("block" if "换" in text else "require_approval")]
     )
     blocked, waits, approved = put(
         draft(zhang),

@@ -1,5 +1,5 @@
 """Back office of staff and system; base classes in `base`, buttons in `moves`, whole data in `reveal`."""
 
-from apps.core.admin import audit, files, integrations, notices, users
+from apps.core.admin import approvals, audit, files, integrations, notices, users
 
-__all__ = ("audit", "files", "integrations", "notices", "users")
+__all__ = ("approvals", "audit", "files", "integrations", "notices", "users")

@@ -1,6 +1,7 @@
 """Tables that two apps already share."""
 
 from apps.core.models.action_log import ActionLog
+from apps.core.models.approval import Approval
 from apps.core.models.base import Stamped
 from apps.core.models.files import StoredFile
 from apps.core.models.integration import IdempotentRequest, Integration, IntegrationToken
@@ -12,6 +13,7 @@ from apps.core.models.user import User
 
 __all__ = (
     "ActionLog",
+    "Approval",
     "IdempotentRequest",
     "Integration",
     "IntegrationToken",

@@ -14,9 +14,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
-TRADITIONAL_FILE = "traditional.tsv"
+from apps.core.chinese import to_simplified, traditional_table
+
+__all__ = ("Normalised", "normalise", "normalise_mapped", "to_simplified")
 
 # Ranges whose NFKC form is one character: Kangxi radicals, circled digits, compatibility ideographs.
 _COMPATIBILITY_RANGES = (
@@ -36,19 +37,6 @@ _FOLDED = re.compile(
 
 
 @lru_cache(maxsize=1)
-def _traditional() -> dict[int, int]:
-    """The character table generated from OpenCC (see ``training/build_traditional.py``)."""
-    text = resources.files(__package__).joinpath("data", TRADITIONAL_FILE).read_text(encoding="utf-8")
-    table: dict[int, int] = {}
-    for line in text.splitlines():
-        if line.startswith("#") or not line:
-            continue
-        source, _, targets = line.partition("\t")
-        table.update((ord(a), ord(b)) for a, b in zip(source, targets, strict=True))
-    return table
-
-
-@lru_cache(maxsize=1)
 def _one_to_one() -> dict[int, int]:
     table: dict[int, int] = {}
     for low, high in _COMPATIBILITY_RANGES:
@@ -62,13 +50,8 @@ def _one_to_one() -> dict[int, int]:
     table.update(dict.fromkeys(range(0xD800, 0xE000), 0xFFFD))
     table.update({code: code + 32 for code in range(ord("A"), ord("Z") + 1)})
     table.update({code: code - 0xFF21 + ord("a") for code in range(0xFF21, 0xFF3B)})
-    table.update(_traditional())
+    table.update(traditional_table())
     return table
-
-
-def to_simplified(text: str) -> str:
-    """Replace traditional characters one by one; length and offsets stay the same."""
-    return text.translate(_traditional())
 
 
 @dataclass(slots=True, frozen=True)

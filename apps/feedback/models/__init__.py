@@ -1,7 +1,7 @@
 """The case, what it was read from, its clocks and its conversation; and the reference data behind them."""
 
 from apps.feedback.models.clocks import SlaClock, SlaEvent, SlaPause
-from apps.feedback.models.conversation import Entry, FeedbackFile
+from apps.feedback.models.conversation import Entry, FeedbackFile, HeldReply, Macro, Presence
 from apps.feedback.models.feedback import Feedback, FeedbackChange, FeedbackSearch
 from apps.feedback.models.intake import (
     Correction,
@@ -49,10 +49,13 @@ __all__ = (
     "FeedbackSearch",
     "Handover",
     "HandoverRow",
+    "HeldReply",
     "ImportMapping",
     "ImportRun",
     "ImportedCustomer",
+    "Macro",
     "MysteryVisit",
+    "Presence",
     "Promise",
     "PublicEntry",
     "PublicReceipt",

@@ -17,6 +17,7 @@ from apps.feedback.choices import ClockState, EntryKind
 from apps.feedback.models import Entry, Feedback, SlaClock
 from apps.feedback.selectors.reference import Reference
 from apps.feedback.transitions import FEEDBACK
+from apps.messaging.choices import ASSISTED, MessageState
 from apps.shop.models import StockLevel
 
 STOPPED_BY = {
@@ -79,12 +80,16 @@ class ThreadLine:
     text: str
     who: str
     automatic: bool = False
+    message: Any = None
+    carry: bool = False
+    files: tuple[Any, ...] = ()
 
 
 def thread(feedback: Feedback) -> list[ThreadLine]:
-    """Contacts, notes and transcript lines, oldest first; texts masked. Two queries at most."""
+    """Contacts, notes and transcript lines, oldest first; texts masked. Three queries at most."""
     lines = []
-    for entry in Entry.objects.filter(feedback=feedback).select_related("by"):
+    entries = Entry.objects.filter(feedback=feedback).select_related("by", "message")
+    for entry in entries.prefetch_related("files__file"):
         side = {
             EntryKind.NOTE: "note",
             EntryKind.INBOUND: "customer",
@@ -101,6 +106,11 @@ def thread(feedback: Feedback) -> list[ThreadLine]:
                 text=masking.mask_text(entry.text),
                 who=str(entry.by) if entry.by else entry.speaker,
                 automatic=entry.is_automatic,
+                message=entry.message,
+                carry=entry.message is not None
+                and entry.message.state == MessageState.TO_DO
+                and entry.message.channel in ASSISTED,
+                files=tuple(entry.files.all()),
             )
         )
     return lines

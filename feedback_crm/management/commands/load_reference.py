@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
+from apps.compliance.services.reference_data import load_rules
 from apps.feedback.services.reference_data import load_feedback_reference
 from apps.messaging.services.reference_data import load_messaging_reference
 from apps.shop.services.reference_data import load_departments, load_public_holidays
@@ -23,7 +24,7 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         """Print what was created, updated, or kept because staff edited it."""
-        done = {"departments": load_departments()} | load_feedback_reference()
+        done = {"departments": load_departments()} | load_rules() | load_feedback_reference()
         done |= load_messaging_reference()
         done |= {"groups": load_groups(), "schedules": load_schedules()}
         year = timezone.localdate().year

@@ -1,4 +1,4 @@
-"""Write ``data/traditional.tsv`` from OpenCC's character dictionary (Apache-2.0).
+"""Write ``apps/core/data/traditional.tsv`` from OpenCC's character dictionary (Apache-2.0).
 
 Development only: ``python -m apps.feedback.analysis.training.build_traditional`` with
 ``opencc-python-reimplemented`` installed. The first candidate of each entry is taken; only characters
@@ -44,7 +44,7 @@ def build() -> str:
 
 
 def main() -> None:
-    target = Path(__file__).resolve().parent.parent / "data" / "traditional.tsv"
+    target = Path(__file__).resolve().parents[3] / "core" / "data" / "traditional.tsv"
     target.write_text(build(), encoding="utf-8")
     print(f"{target.name}: {target.stat().st_size} bytes")
 

@@ -1,0 +1,1 @@
+"""Keeping verdicts, asking for approval, loading rules."""
