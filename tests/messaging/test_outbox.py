@@ -357,3 +357,29 @@ def test_fifty_cost_as_many_questions_as_one(db: None, gateway: Recorder) -> Non
     asked(some(1))
     assert asked(some(1)) == asked(some(50))
     assert set(OutboundMessage.objects.values_list("state", flat=True)) == {"queued"}
+
+
+def test_every_shipped_text_may_be_sent(zhang: Customer) -> None:
+    from apps.messaging.templates import examples
+
+    zhang.identities.create(channel="wechat_mp", external_id="o1", created_at=NOW)
+    agree(zhang)
+    rows = MessageTemplate.objects.exclude(channel="phone_script")
+    assert rows.count() == 38
+    refused = {}
+    for row in rows:
+        row.full_clean()
+        (message,) = put(
+            draft(
+                zhang,
+                purpose=row.scene,
+                subject_key=row.code,
+                channel=row.channel,
+                message_class=row.message_class,
+                template=row,
+                body=render(row, examples()),
+            )
+        )
+        if message.state == "refused":
+            refused[row.code] = message.error
+    assert refused == {}

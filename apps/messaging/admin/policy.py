@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from unfold.decorators import display
 
 from apps.core.admin.base import HistoryModelAdmin
@@ -47,7 +47,7 @@ class MessagingPolicyAdmin(HistoryModelAdmin):
     list_display = ("__str__", "show_hours", "cap_day", "cap_month", "attempts")
     fieldsets = (
         (
-            gettext_lazy("Hours"),
+            pgettext_lazy("messages", "Hours"),
             {
                 "fields": (("soft_from", "soft_until"), ("hard_from", "hard_until")),
                 "description": gettext_lazy(
