@@ -75,7 +75,9 @@ def test_what_cannot_be_a_message_is_an_error(zhang: Customer, cast: Cast) -> No
         put(draft(zhang), by=cast.ann)
 
 
-def test_a_registered_check_stops_a_text(zhang: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registered_check_stops_a_text(
+    zhang: Customer, monkeypatch: pytest.MonkeyPatch, cast: Cast, gateway: Recorder
+) -> None:
     class Found:
         title, message = "REV-01", "不得以利益换好评"
 
@@ -95,6 +97,15 @@ def test_a_registered_check_stops_a_text(zhang: Customer, monkeypatch: pytest.Mo
     assert "REV-01" in blocked.error
     assert state(waits) == ("refused", "needs_approval")
     assert state(approved) == ("queued", "")
+    # Trying again is no way round a check; what was approved stays approved.
+    for message in (blocked, waits):
+        with pytest.raises(InvalidInput):
+            outbox.retry(message=message, by=cast.lin, now=NOW)
+    gateway.answers = [Answer("failed", code="x")]
+    run()
+    approved.refresh_from_db()
+    outbox.retry(message=approved, by=cast.lin, now=NOW)
+    assert run() == {"claimed": 1, "sent": 1}
 
 
 def test_templates_name_what_is_unknown_and_what_is_empty(db: None) -> None:

@@ -229,7 +229,7 @@ def _rows(drafts: Sequence[Draft], *, by: User | None, now: datetime) -> list[Ou
             title=draft.title[:200],
             body=draft.body,
             link=draft.link[:500],
-            payload=draft.payload,
+            payload=draft.payload | ({"approved": True} if draft.approved else {}),
             address=draft.address,
             zone=draft.zone,
             respects_quiet_hours=_waits_for_morning(draft),
@@ -376,8 +376,12 @@ def mark_sent(
 
 
 def retry(*, message: OutboundMessage, by: User, now: datetime, reason: str = "") -> ActionLog:
-    """Try again what failed or was refused; the gate looks at it again. What people carry goes back on their list."""
+    """Try again what failed or was refused; gate and checks look at it again. What people carry goes back on their
+    list. Raises InvalidInput where the text itself is what stands in the way: write it anew."""
     assisted = message.channel in ASSISTED
+    _code, objection = Objections(setup(), now).to(_draft_of(message))
+    if objection:
+        raise InvalidInput(objection, code=_code)
     changes: dict[str, Any] = {
         "error_code": "",
         "error": "",
@@ -396,6 +400,18 @@ def retry(*, message: OutboundMessage, by: User, now: datetime, reason: str = ""
         if decision.outcome == gate.REFUSE:
             raise InvalidInput(wording.reason(decision.code), code=decision.code)
     return _move(message, "do_again" if assisted else "retry", by=by, now=now, reason=reason, changes=changes)
+
+
+def _draft_of(message: OutboundMessage) -> Draft:
+    """What the checks of texts read, of a stored message."""
+    return Draft(
+        purpose=message.purpose,
+        subject_key=message.subject_key,
+        channel=message.channel,
+        body=message.body,
+        message_class=message.message_class,
+        approved=bool(message.payload.get("approved")),
+    )
 
 
 def cancel(*, message: OutboundMessage, by: User, now: datetime, reason: str = "") -> ActionLog:
