@@ -51,8 +51,24 @@ LEAD_KNOWLEDGE = [
 ]
 NOTICES = ["core.view_staffnotice", "core.view_approval"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
+VIEW_MESSAGES = ["messaging.view_outboundmessage", "messaging.view_inboundmessage"]
+SEND_MESSAGES = [
+    *VIEW_MESSAGES,
+    "messaging.view_messagetemplate",
+    "messaging.send_message",
+    "messaging.change_inboundmessage",
+]
+LEAD_MESSAGES = [
+    "messaging.resolve_message",
+    "messaging.add_messagetemplate",
+    "messaging.change_messagetemplate",
+    "messaging.view_messagingpolicy",
+    "messaging.change_messagingpolicy",
+    "messaging.view_gateway",
+]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
+    *SEND_MESSAGES,
     "compliance.view_compliancerule",
     "compliance.view_verdict",
     "feedback.add_feedback",
@@ -84,6 +100,7 @@ OPS = [
 ]
 LEAD = [
     *OPS,
+    *LEAD_MESSAGES,
     "core.decide_approval",
     "compliance.approve_verdict",
     "feedback.answer_topic",
@@ -162,7 +179,13 @@ ROLES: dict[str, list[str]] = {
     "ops": OPS,
     "ops-lead": LEAD,
     "care": CARE,
-    "care-lead": [*CARE, "core.decide_approval", "customers.merge_customer", "feedback.assign_feedback"],
+    "care-lead": [
+        *CARE,
+        *LEAD_MESSAGES,
+        "core.decide_approval",
+        "customers.merge_customer",
+        "feedback.assign_feedback",
+    ],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
     "pr-lead": [
         *WORK_FEEDBACK,
@@ -187,6 +210,8 @@ ROLES: dict[str, list[str]] = {
         *LEAD,
         "core.view_reveal",
         "core.view_integration",
+        "messaging.add_gateway",
+        "messaging.change_gateway",
     ],
     "dept": [*WORK_FEEDBACK, *VIEW_SHOP],
     "store": [
@@ -221,6 +246,10 @@ ROLES: dict[str, list[str]] = {
         "customers.view_consentevent",
         "customers.view_customermerge",
         "feedback.view_importrun",
+        *VIEW_MESSAGES,
+        "messaging.view_messagetemplate",
+        "messaging.view_messagingpolicy",
+        "messaging.view_gateway",
     ],
 }
 

@@ -115,6 +115,44 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Messages"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(
+                    _("Outbox"),
+                    "outgoing_mail",
+                    "admin:messaging_outboundmessage_changelist",
+                    "messaging.view_outboundmessage",
+                ),
+                item(
+                    _("Answers"),
+                    "inbox",
+                    "admin:messaging_inboundmessage_changelist",
+                    "messaging.view_inboundmessage",
+                ),
+                item(
+                    _("Message templates"),
+                    "edit_document",
+                    "admin:messaging_messagetemplate_changelist",
+                    "messaging.view_messagetemplate",
+                ),
+                item(_("Gateways"), "router", "admin:messaging_gateway_changelist", "messaging.view_gateway"),
+                item(
+                    _("Rules for messages"),
+                    "gavel",
+                    "admin:messaging_messagingpolicy_changelist",
+                    "messaging.view_messagingpolicy",
+                ),
+                item(
+                    _("Blocked addresses"),
+                    "block",
+                    "admin:messaging_addressblock_changelist",
+                    "messaging.view_addressblock",
+                ),
+            ],
+        },
+        {
             "title": _("Compliance"),
             "separator": True,
             "collapsible": True,

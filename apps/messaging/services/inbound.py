@@ -14,8 +14,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.core.exceptions import IllegalMove, NotPermitted
 from apps.core.models import ActionLog, User
+from apps.core.workflow import perform
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer, CustomerIdentity
 from apps.customers.selectors import living
@@ -28,7 +28,7 @@ from apps.messaging.services.optout import opt_out
 from apps.messaging.services.outbox import Draft, announce, enqueue
 from apps.messaging.signals import message_received
 from apps.messaging.templates import render, variables_of
-from apps.messaging.transitions import OUTBOUND
+from apps.messaging.transitions import INBOUND, OUTBOUND
 from apps.shop.models import Company
 
 logger = logging.getLogger(__name__)
@@ -216,8 +216,11 @@ def settle(row: InboundMessage, *, now: datetime) -> str:
 
 
 def _mark(row: InboundMessage, state: str, by: str, now: datetime) -> None:
+    """Machine moves start from “received” only: what a person has settled meanwhile stays settled."""
     row.state, row.handled_by, row.updated_at = state, by[:60], now
-    row.save(update_fields=["state", "handled_by", "updated_at"])
+    InboundMessage.objects.filter(pk=row.pk, state=InboundState.RECEIVED).update(
+        state=state, handled_by=row.handled_by, updated_at=now
+    )
 
 
 def _say_received(pk: int) -> None:
@@ -235,25 +238,9 @@ def settle_received(*, now: datetime, limit: int = 200) -> int:
     return len(found)
 
 
-def look_at(*, inbound: InboundMessage, by: User, now: datetime) -> None:
+def look_at(*, inbound: InboundMessage, by: User, now: datetime) -> ActionLog:
     """A person has read it and nothing is to be done."""
-    if not by.has_perm("messaging.change_inboundmessage"):
-        raise NotPermitted(_("You may not settle inbound messages."))
-    open_rows = InboundMessage.objects.filter(pk=inbound.pk, state=InboundState.OPEN)
-    with transaction.atomic():
-        if not open_rows.update(state=InboundState.DONE, updated_at=now):
-            raise IllegalMove(_("This message is settled already."))
-        ActionLog.objects.create(
-            model=inbound._meta.label_lower,
-            object_id=inbound.pk,
-            verb="look_at",
-            from_state=InboundState.OPEN,
-            to_state=InboundState.DONE,
-            by=by,
-            via="admin",
-            at=now,
-        )
-    inbound.state = InboundState.DONE
+    return perform(INBOUND, inbound, "look_at", by=by, now=now, field="state", via="admin")
 
 
 # -- receipts ----------

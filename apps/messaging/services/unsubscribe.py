@@ -42,7 +42,8 @@ def with_link(row: OutboundMessage, address: str, *, now: datetime) -> tuple[str
     """A marketing e-mail's text and headers: a link in the text, one click in the mail program (RFC 8058)."""
     link = link_for(channel=row.channel, customer=row.customer, address=address, now=now)
     headers = {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    body = row.body if link in row.body else f"{row.body}\n\n{_('No more of these? Choose here:')} {link}"
+    more = _("No more of these? Choose here:")
+    body = row.body if link in row.body else f"{row.body}\n\n{more} {link}"
     return body, headers
 
 
