@@ -50,6 +50,21 @@ WORK_FEEDBACK = [
     "shop.change_workitem",
     "shop.add_workitem",
 ]
+AUTOMATION_VIEW = [
+    "automation.view_rule",
+    "automation.view_rulerun",
+    "automation.view_proposal",
+]
+AUTOMATION_LEAD = [
+    *AUTOMATION_VIEW,
+    "automation.add_rule",
+    "automation.change_rule",
+    "automation.enable_rule",
+    "automation.confirm_proposal",
+    "automation.view_webhookendpoint",
+    "automation.view_webhookdelivery",
+    "automation.replay_webhook",
+]
 OPS = [
     *WORK_FEEDBACK,
     *VIEW_SHOP,
@@ -63,11 +78,13 @@ OPS = [
     "feedback.view_category",
     "feedback.view_publicentry",
     *ENTER_VISITS,
+    *AUTOMATION_VIEW,
 ]
 LEAD = [
     *OPS,
     *VIEW_RULES,
     *RECORD_VISITS,
+    *AUTOMATION_LEAD,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
     "feedback.add_visitcriterion",
@@ -138,7 +155,13 @@ ROLES: dict[str, list[str]] = {
     "ops": OPS,
     "ops-lead": LEAD,
     "care": CARE,
-    "care-lead": [*CARE, "customers.merge_customer", "feedback.assign_feedback"],
+    "care-lead": [
+        *CARE,
+        "customers.merge_customer",
+        "feedback.assign_feedback",
+        *AUTOMATION_VIEW,
+        "automation.confirm_proposal",
+    ],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
     "pr-lead": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback", "feedback.assign_feedback"],
     "legal": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_RULES, "feedback.see_all_feedback"],

@@ -19,6 +19,10 @@ SCHEDULES = (
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),
     (_("Forget kept API answers and signatures"), "apps.feedback.tasks.forget_old_task", 1, HOURS),
     (_("Morning digest: at 8:45 on workdays"), "apps.feedback.tasks.send_digest_task", 5, MINUTES),
+    (_("Automation: look at what happened"), "apps.automation.tasks.sweep_events_task", 1, MINUTES),
+    (_("Automation: late orders, low stock"), "apps.automation.tasks.sweep_conditions_task", 1, HOURS),
+    (_("Send outgoing webhooks"), "apps.automation.tasks.send_webhooks_task", 30, SECONDS),
+    (_("Forget old runs of rules"), "apps.automation.tasks.forget_automation_task", 24, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

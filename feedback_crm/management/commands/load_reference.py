@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
+from apps.automation.services.reference_data import load_automation_reference
 from apps.feedback.services.reference_data import load_feedback_reference
 from apps.shop.services.reference_data import load_departments, load_public_holidays
 from feedback_crm.roles import load_groups
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         """Print what was created, updated, or kept because staff edited it."""
         done = {"departments": load_departments()} | load_feedback_reference()
         done |= {"groups": load_groups(), "schedules": load_schedules()}
+        done |= load_automation_reference(now=timezone.now())
         year = timezone.localdate().year
         added, missing = load_public_holidays(range(year - 1, year + 2))
         for name, counts in done.items():
