@@ -80,6 +80,21 @@ WORK_FEEDBACK = [
     "shop.add_workitem",
     *USE_KNOWLEDGE,
 ]
+AUTOMATION_VIEW = [
+    "automation.view_rule",
+    "automation.view_rulerun",
+    "automation.view_proposal",
+]
+AUTOMATION_LEAD = [
+    *AUTOMATION_VIEW,
+    "automation.add_rule",
+    "automation.change_rule",
+    "automation.enable_rule",
+    "automation.confirm_proposal",
+    "automation.view_webhookendpoint",
+    "automation.view_webhookdelivery",
+    "automation.replay_webhook",
+]
 OPS = [
     *WORK_FEEDBACK,
     *VIEW_SHOP,
@@ -97,6 +112,7 @@ OPS = [
     "feedback.change_topic",
     "feedback.view_macro",
     *ENTER_VISITS,
+    *AUTOMATION_VIEW,
 ]
 LEAD = [
     *OPS,
@@ -109,6 +125,7 @@ LEAD = [
     *VIEW_RULES,
     *RECORD_VISITS,
     *LEAD_KNOWLEDGE,
+    *AUTOMATION_LEAD,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
     "feedback.add_visitcriterion",
@@ -185,6 +202,8 @@ ROLES: dict[str, list[str]] = {
         "core.decide_approval",
         "customers.merge_customer",
         "feedback.assign_feedback",
+        *AUTOMATION_VIEW,
+        "automation.confirm_proposal",
     ],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
     "pr-lead": [

@@ -31,6 +31,10 @@ SCHEDULES = (
     (_("Send messages that are due"), "apps.messaging.tasks.send_due_messages_task", 10, SECONDS),
     (_("Urgent notices into the staff group"), "apps.messaging.tasks.carry_notices_task", 30, SECONDS),
     (_("Inbound messages left half done"), "apps.messaging.tasks.settle_inbound_task", 1, MINUTES),
+    (_("Automation: look at what happened"), "apps.automation.tasks.sweep_events_task", 1, MINUTES),
+    (_("Automation: late orders, low stock"), "apps.automation.tasks.sweep_conditions_task", 1, HOURS),
+    (_("Send outgoing webhooks"), "apps.automation.tasks.send_webhooks_task", 30, SECONDS),
+    (_("Forget old runs of rules"), "apps.automation.tasks.forget_automation_task", 24, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

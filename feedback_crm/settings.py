@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "apps.customers",
     "apps.messaging",
     "apps.feedback",
+    "apps.automation",
     "feedback_crm.site.SiteConfig",
 ]
 
@@ -294,3 +295,8 @@ if FEEDBACK_IMPORT_MAX_MB < 1:
 FEEDBACK_IMPORT_PARALLEL = 1
 FEEDBACK_IMPORT_STALE_SECONDS = 180
 FEEDBACK_IMPORT_AT_ONCE_ROWS = 2000
+
+# Automation: how long runs of rules and outgoing webhooks are kept, and where webhooks may go.
+AUTOMATION_KEEP_DAYS = env.int("AUTOMATION_KEEP_DAYS", default=180)
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)

@@ -271,6 +271,43 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Automation"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(
+                    _("Automation rules"),
+                    "robot_2",
+                    "admin:automation_rule_changelist",
+                    "automation.view_rule",
+                ),
+                item(
+                    _("Proposals"),
+                    "approval",
+                    "admin:automation_proposal_changelist",
+                    "automation.view_proposal",
+                ),
+                item(
+                    _("Runs of rules"),
+                    "receipt_long",
+                    "admin:automation_rulerun_changelist",
+                    "automation.view_rulerun",
+                ),
+                item(
+                    _("Webhook addresses"),
+                    "outbound",
+                    "admin:automation_webhookendpoint_changelist",
+                    "automation.view_webhookendpoint",
+                ),
+                item(
+                    _("Webhook messages"),
+                    "outgoing_mail",
+                    "admin:automation_webhookdelivery_changelist",
+                    "automation.view_webhookdelivery",
+                ),
+            ],
+        },
+        {
             "title": _("System"),
             "separator": True,
             "collapsible": True,

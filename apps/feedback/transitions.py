@@ -130,6 +130,7 @@ FEEDBACK = TransitionTable(
             help=_("This becomes part of another case; the earlier clock wins."),
         ),
         Move("unmerge", _("Undo merge"), states("merged"), "in_progress", LEAD, needs_reason=True),
+        Move("route", _("Route"), WORKING, None, LEAD, help=_("Another department or team answers for it.")),
         Move("note", _("Add note"), states(*ALL), None, CHANGE),
         Move("correct", _("Correct reading"), states(*ALL), None, CHANGE, bulk=True, undoable=True),
     ),

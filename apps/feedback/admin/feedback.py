@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
@@ -27,6 +28,7 @@ from apps.feedback.admin.conversation import ConversationViews
 from apps.feedback.admin.workplace import WorkplaceViews, correction_values
 from apps.feedback.choices import Sentiment, Tier
 from apps.feedback.models import Feedback
+from apps.feedback.registries import case_panels
 from apps.feedback.selectors import case as case_selector
 from apps.feedback.selectors.home import able
 from apps.feedback.selectors.queue import queue_page
@@ -267,8 +269,19 @@ class FeedbackAdmin(ConversationViews, WorkplaceViews, ModelAdmin):
             "just_done": request.session.pop("just_done", None) if "just_done" in request.session else None,
             **case_selector.side(feedback, user),
             **self.composer_context(request, feedback, **(composer_state or {})),
+            "panels": self._panels(request, feedback, now),
         }
         return TemplateResponse(request, "admin/feedback/feedback/case.html", context, status=status)
+
+    def _panels(self, request: HttpRequest, feedback: Feedback, now: datetime) -> list[dict[str, Any]]:
+        """What higher apps show beside a case."""
+        shown = []
+        for panel in case_panels:
+            filled = panel.context(feedback, request.user, now)
+            if filled is not None:
+                html = render_to_string(panel.template, filled | {"now": now}, request=request)
+                shown.append({"title": panel.title, "html": html})
+        return shown
 
     def _case(self, request: HttpRequest, pk: Any) -> Feedback:
         if whole_number(pk) is None:

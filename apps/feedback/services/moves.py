@@ -466,6 +466,57 @@ def escalate(
     return log
 
 
+@transaction.atomic
+def raise_tier(
+    *, feedback: Feedback, to: str, by: User | None, now: datetime, reason: str, via: str = "admin"
+) -> ActionLog | None:
+    """Bring the tier up to `to`; a case that is as urgent already stays as it is (None). Never lowers.
+
+    Unlike `escalate` it tells nobody: who raises decides whom to tell.
+    """
+    if to not in TIER_RANK:
+        raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": to}, field="tier")
+    if TIER_RANK[to] >= TIER_RANK[feedback.tier]:
+        return None
+    old = feedback.tier
+    log = perform(
+        FEEDBACK,
+        feedback,
+        "escalate",
+        by=by,
+        now=now,
+        reason=reason,
+        via=via,
+        changes={"tier": to, "tier_rank": TIER_RANK[to]},
+        expect={"tier": old},
+        data={"tier": to},
+    )
+    _after_tier(feedback, old, now=now)
+    _announce(feedback, "escalate", by)
+    return log
+
+
+@transaction.atomic
+def route(
+    *,
+    feedback: Feedback,
+    by: User | None,
+    now: datetime,
+    department_id: int | None = None,
+    team_id: int | None = None,
+    reason: str = "",
+    via: str = "admin",
+) -> ActionLog | None:
+    """Say which department answers for it, or which team works on it; None when that is so already."""
+    wanted = {"department_id": department_id, "team_id": team_id}
+    changes = {k: v for k, v in wanted.items() if v is not None and getattr(feedback, k) != v}
+    if not changes:
+        return None
+    log = perform(FEEDBACK, feedback, "route", by=by, now=now, reason=reason, via=via, changes=changes)
+    _announce(feedback, "route", by)
+    return log
+
+
 def _after_tier(feedback: Feedback, old: str, *, now: datetime) -> None:
     """Clocks follow a tier that rose; a tier that fell leaves promises as they are."""
     from apps.feedback.services.self_check import open_self_checks

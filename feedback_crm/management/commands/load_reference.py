@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
+from apps.automation.services.reference_data import load_automation_reference
 from apps.compliance.services.reference_data import load_rules
 from apps.feedback.services.reference_data import load_feedback_reference
 from apps.messaging.services.reference_data import load_messaging_reference
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         done = {"departments": load_departments()} | load_rules() | load_feedback_reference()
         done |= load_messaging_reference()
         done |= {"groups": load_groups(), "schedules": load_schedules()}
+        done |= load_automation_reference(now=timezone.now())
         year = timezone.localdate().year
         added, missing = load_public_holidays(range(year - 1, year + 2))
         for name, counts in done.items():

@@ -1,0 +1,392 @@
+"""Outgoing webhooks: written down with what happened, sent by a worker, signed, tried again, never inside a request.
+
+Headers: `X-Event`, `X-Delivery-Id` (the same for every attempt: receivers use it to do things once), `X-Timestamp`
+(seconds), `X-Signature` = "sha256=" + HMAC-SHA256(secret, timestamp + "." + body).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import json
+import logging
+import os
+import secrets
+import socket
+import ssl
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
+
+from apps.automation.choices import DeliveryState, WebhookEvent
+from apps.automation.models import WebhookDelivery, WebhookEndpoint
+from apps.core import masking
+from apps.core.choices import NoticeLevel
+from apps.core.exceptions import DomainError, InvalidInput
+from apps.core.models import User
+from apps.core.reference import touch
+from apps.core.services.notices import notify
+from apps.feedback.models import Feedback
+from apps.feedback.selectors.reference import reference
+
+if TYPE_CHECKING:
+    from apps.automation.book import Book
+
+log = logging.getLogger(__name__)
+STAMP = "automation"
+TIMEOUT = 10
+# Minutes after each failed attempt; the last one repeats until GIVE_UP has passed.
+BACK_OFF = (1, 5, 15, 60, 120, 240)
+GIVE_UP = timedelta(hours=24)
+CLAIM = timedelta(minutes=2)
+FAILURES = 10
+ANSWERS = frozenset({"record_contact", "give_plan", "give_progress"})
+COLUMNS = (
+    "id",
+    "text",
+    "snippet",
+    "rating",
+    "kind",
+    "sentiment",
+    "emotion",
+    "tier",
+    "status",
+    "received_at",
+    "author_name",
+    "order_no",
+    "channel__code",
+    "store__code",
+    "product__sku",
+    "category__code",
+    "subcategory__code",
+)
+
+
+# -- writing down ----------
+def queue(
+    *,
+    endpoints: Sequence[WebhookEndpoint],
+    event: str,
+    subjects: Iterable[tuple[int, str, dict[str, Any]]],
+    now: datetime,
+) -> int:
+    """One message per address and (feedback id, instance, extra). Two queries; a known instance is not doubled."""
+    subjects = list(subjects)
+    if not endpoints or not subjects:
+        return 0
+    facts = {
+        row["id"]: row
+        for row in Feedback.objects.filter(pk__in={pk for pk, _i, _e in subjects}).order_by().values(*COLUMNS)
+    }
+    rows = [
+        WebhookDelivery(
+            endpoint=endpoint,
+            event=event,
+            instance=instance,
+            body={
+                "event": event,
+                "at": now.isoformat(),
+                "feedback": _body(facts[pk], whole=endpoint.send_personal),
+                **extra,
+            },
+            next_attempt_at=now,
+            created_at=now,
+        )
+        for endpoint in endpoints
+        for pk, instance, extra in subjects
+        if pk in facts
+    ]
+    WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    return len(rows)
+
+
+def _body(row: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "number": f"F{row['id']:07d}",
+        "channel": row["channel__code"],
+        "store": row["store__code"],
+        "product": row["product__sku"],
+        "category": row["subcategory__code"] or row["category__code"],
+        "kind": row["kind"],
+        "sentiment": row["sentiment"],
+        "emotion": row["emotion"],
+        "tier": row["tier"],
+        "status": row["status"],
+        "rating": row["rating"],
+        "received_at": row["received_at"].isoformat(),
+        "text": row["text"] if whole else row["snippet"],
+        "author": row["author_name"] if whole else masking.mask_name(row["author_name"]),
+        "order_no": row["order_no"] if whole else masking.mask_order_no(row["order_no"]),
+    }
+
+
+def announce(*, rules: Book, source: str, items: list[list[Any]], now: datetime) -> None:
+    """Tell the subscribed addresses what a batch is about."""
+    if source == "arrivals":
+        groups = {WebhookEvent.CREATED: [(item[0], f"in:{item[0]}", {}) for item in items]}
+    else:
+        moved = [(item[0], f"log:{item[1]}", {"verb": item[2]}) for item in items]
+        groups = {
+            WebhookEvent.MOVED: moved,
+            WebhookEvent.REPLIED: [subject for subject in moved if subject[2]["verb"] in ANSWERS],
+        }
+    for event, subjects in groups.items():
+        queue(endpoints=rules.endpoints.get(event, []), event=event, subjects=subjects, now=now)
+
+
+# -- addresses ----------
+def new_secret(*, endpoint: WebhookEndpoint, by: User) -> str:
+    """A fresh random secret; shown once by the caller."""
+    endpoint.secret = secrets.token_urlsafe(32)
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(secret=endpoint.secret)
+    touch(STAMP)
+    return endpoint.secret
+
+
+def secret_of(endpoint: WebhookEndpoint) -> str:
+    """The environment comes first: WEBHOOK_SECRET_<CODE>."""
+    name = f"WEBHOOK_SECRET_{endpoint.code.upper().replace('-', '_')}"
+    return os.environ.get(name) or endpoint.secret
+
+
+def sign(*, secret: str, timestamp: str, body: bytes) -> str:
+    """HMAC-SHA256 over timestamp, a dot and the body, in hex."""
+    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def check_url(url: str) -> tuple[str, str, int]:
+    """(scheme, host, port) of an address that may be called. Raises InvalidInput."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    allowed = {"https"} | ({"http"} if settings.WEBHOOK_ALLOW_HTTP else set())
+    if parts.scheme not in allowed:
+        raise InvalidInput(_("The address must begin with https://."), field="url")
+    if not parts.hostname or parts.username or parts.password or port == -1:
+        raise InvalidInput(_("This is no usable address."), field="url")
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)
+
+
+def resolve(host: str, port: int) -> str:
+    """The network address to connect to. Raises InvalidInput for addresses inside our own network (SSRF).
+
+    The connection goes to the very address that was checked: a name that answers differently a moment later is no way
+    around it.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise DomainError(
+            _("The name %(host)s is not known.") % {"host": host}, code="unknown_host"
+        ) from error
+    addresses = [str(entry[4][0]) for entry in found]
+    if not settings.WEBHOOK_ALLOW_PRIVATE:
+        for address in addresses:
+            ip = ipaddress.ip_address(address.split("%")[0])
+            mapped = getattr(ip, "ipv4_mapped", None) or ip
+            if not mapped.is_global or mapped.is_multicast:
+                raise InvalidInput(
+                    _("%(host)s lies inside a private network; messages go to public addresses only.")
+                    % {"host": host},
+                    field="url",
+                    code="private_address",
+                )
+    return addresses[0]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the other side said."""
+
+    status: int
+    text: str
+
+
+class _PinnedHTTPS(http.client.HTTPSConnection):
+    """Connects to the checked address, but speaks TLS with the name."""
+
+    def __init__(self, host: str, address: str, port: int) -> None:
+        super().__init__(host, port, timeout=TIMEOUT, context=ssl.create_default_context())
+        self._address = address
+
+    def connect(self) -> None:
+        """To the address that was checked."""
+        raw = socket.create_connection((self._address, self.port), self.timeout)
+        self.sock = self._context.wrap_socket(raw, server_hostname=self.host)  # type: ignore[attr-defined]
+
+
+def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    """One POST. No redirect is followed. Raises OSError, HTTPException or DomainError."""
+    scheme, host, port = check_url(url)
+    address = resolve(host, port)
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    caller: http.client.HTTPConnection
+    if scheme == "https":
+        caller = _PinnedHTTPS(host, address, port)
+    else:
+        caller = http.client.HTTPConnection(address, port, timeout=TIMEOUT)
+    try:
+        default = 443 if scheme == "https" else 80
+        name = f"[{host}]" if ":" in host else host
+        full = {
+            "Host": name if port == default else f"{name}:{port}",
+            "Content-Type": "application/json",
+        } | headers
+        caller.request("POST", target, body=body, headers=full)
+        answer = caller.getresponse()
+        return Answer(answer.status, answer.read(2000).decode("utf-8", "replace"))
+    finally:
+        caller.close()
+
+
+# -- sending ----------
+def send_due(*, now: datetime, limit: int = 200) -> int:
+    """Send what is due; answers how many were delivered. Any number of workers may run it."""
+    delivered = 0
+    for _round in range(limit):
+        row = _claim(now)
+        if row is None:
+            break
+        delivered += _send(row, now)
+    return delivered
+
+
+def _due(now: datetime) -> Any:
+    return (
+        WebhookDelivery.objects.filter(endpoint__is_active=True, endpoint__paused_at__isnull=True)
+        .filter(
+            Q(status=DeliveryState.QUEUED, next_attempt_at__lte=now)
+            | Q(status=DeliveryState.CLAIMED, claimed_until__lte=now)
+        )
+        .select_related("endpoint")
+        .order_by("next_attempt_at", "id")
+    )
+
+
+@transaction.atomic
+def _claim(now: datetime) -> WebhookDelivery | None:
+    rows = _due(now)
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True, of=("self",))
+    row = rows.first()
+    if row is None:
+        return None
+    changed = WebhookDelivery.objects.filter(pk=row.pk, status=row.status, attempts=row.attempts).update(
+        status=DeliveryState.CLAIMED, attempts=F("attempts") + 1, claimed_until=now + CLAIM
+    )
+    if not changed:
+        return None
+    row.attempts += 1
+    return row
+
+
+def _send(row: WebhookDelivery, now: datetime) -> bool:
+    body = json.dumps(row.body, ensure_ascii=False, separators=(",", ":")).encode()
+    stamp = str(int(now.timestamp()))
+    headers = {
+        "X-Event": row.event,
+        "X-Delivery-Id": str(row.replay_of_id or row.pk),
+        "X-Timestamp": stamp,
+        "X-Signature": "sha256=" + sign(secret=secret_of(row.endpoint), timestamp=stamp, body=body),
+        "User-Agent": "feedback_crm",
+    }
+    status: int | None = None
+    text = error = ""
+    try:
+        answer = post(row.endpoint.url, body, headers)
+        status, text = answer.status, masking.mask_text(answer.text)[:500]
+        if not 200 <= status < 300:
+            error = _("The other side answered %(status)d.") % {"status": status}
+    except DomainError as refusal:
+        error = str(refusal.message)
+    except (OSError, http.client.HTTPException, ValueError) as fault:
+        error = f"{type(fault).__name__}: {fault}"
+    _settle(row, now=now, ok=not error, status=status, text=text, error=error[:300])
+    return not error
+
+
+@transaction.atomic
+def _settle(
+    row: WebhookDelivery, *, now: datetime, ok: bool, status: int | None, text: str, error: str
+) -> None:
+    over = now - row.created_at >= GIVE_UP
+    wait = BACK_OFF[min(row.attempts, len(BACK_OFF)) - 1]
+    state = DeliveryState.DELIVERED if ok else DeliveryState.FAILED if over else DeliveryState.QUEUED
+    WebhookDelivery.objects.filter(pk=row.pk, status=DeliveryState.CLAIMED, attempts=row.attempts).update(
+        status=state,
+        response_status=status,
+        response=text,
+        error=error,
+        claimed_until=None,
+        next_attempt_at=None if ok or over else now + timedelta(minutes=wait),
+        settled_at=now if ok or over else None,
+    )
+    endpoints = WebhookEndpoint.objects.filter(pk=row.endpoint_id)
+    if ok:
+        endpoints.exclude(failures=0).update(failures=0)
+        return
+    endpoints.update(failures=F("failures") + 1)
+    if endpoints.filter(failures__gte=FAILURES, paused_at__isnull=True).update(paused_at=now):
+        touch(STAMP)
+        notify(
+            recipients=[*reference().ops_leads, *reference().managers],
+            level=NoticeLevel.WARNING,
+            title=_("Messages to “%(name)s” are paused") % {"name": row.endpoint.name},
+            body=_("%(count)d attempts in a row failed. The last error: %(error)s")
+            % {"count": FAILURES, "error": error},
+            url=f"/admin/automation/webhookendpoint/{row.endpoint_id}/change/",
+            key=f"webhook_paused:{row.endpoint_id}:{now:%Y%m%d%H}",
+            now=now,
+        )
+
+
+def resume(*, endpoint: WebhookEndpoint, by: User, now: datetime) -> None:
+    """Go on after a pause; what waits is sent."""
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(paused_at=None, failures=0)
+    touch(STAMP)
+
+
+def replay(*, delivery: WebhookDelivery, by: User, now: datetime) -> WebhookDelivery:
+    """Send a message again, with the same delivery number, so that a receiver that has it does nothing twice."""
+    if delivery.status not in (DeliveryState.DELIVERED, DeliveryState.FAILED):
+        raise DomainError(_("This message is still on its way."))
+    return WebhookDelivery.objects.create(
+        endpoint_id=delivery.endpoint_id,
+        event=delivery.event,
+        instance=f"replay:{delivery.pk}:{int(now.timestamp() * 1000)}",
+        body=delivery.body,
+        next_attempt_at=now,
+        created_at=now,
+        replay_of_id=delivery.replay_of_id or delivery.pk,
+    )
+
+
+def test_message(*, endpoint: WebhookEndpoint, by: User, now: datetime) -> WebhookDelivery:
+    """A message that says nothing, to see whether the other side hears."""
+    return WebhookDelivery.objects.create(
+        endpoint=endpoint,
+        event=WebhookEvent.TEST,
+        instance=f"test:{int(now.timestamp() * 1000)}",
+        body={"event": WebhookEvent.TEST, "at": now.isoformat()},
+        next_attempt_at=now,
+        created_at=now,
+    )
+
+
+def forget_old(*, now: datetime, days: int) -> int:
+    """Settled messages past their time."""
+    gone, _rows = WebhookDelivery.objects.filter(settled_at__lt=now - timedelta(days=days)).delete()
+    return gone
