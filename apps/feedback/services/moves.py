@@ -492,7 +492,7 @@ def raise_tier(
         data={"tier": to},
     )
     _after_tier(feedback, old, now=now)
-    _announce(feedback, "escalate", by)
+    announce(feedback, "escalate", by)
     return log
 
 
@@ -513,7 +513,7 @@ def route(
     if not changes:
         return None
     log = perform(FEEDBACK, feedback, "route", by=by, now=now, reason=reason, via=via, changes=changes)
-    _announce(feedback, "route", by)
+    announce(feedback, "route", by)
     return log
 
 
