@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from apps.automation.registries import Action, Choices, Param, actions
+from apps.automation.choices import ProposalKind
+from apps.automation.registries import Action, Choices, Param, actions, executors
 from apps.core.dashboard import Card, cards
 from apps.feedback.signals import moved, taken_in
 
@@ -73,6 +74,7 @@ def _places() -> Choices:
 
 def _register_actions() -> None:
     from apps.automation.services import actions as do
+    from apps.automation.services import messages
 
     hours = Param("hours", _("due in hours of working time"), "number", default=8, least=1, most=200)
     text = Param("text", _("text"), "long")
@@ -161,12 +163,19 @@ def _register_actions() -> None:
                 True,
             ),
         ),
-        # "send_template" (a template of apps.messaging to the customer) is registered here once that app is on the
-        # street: `if apps.is_installed("apps.messaging")`, by its outbox' enqueue with purpose "automation" and
-        # period_key "run:<RuleRun id>"; the executor of ProposalKind.MESSAGE likewise.
+        (
+            "send_template",
+            Action(
+                _("send a template to the customer"),
+                messages.send_template,
+                (Param("template", _("template"), "choice", messages.templates),),
+            ),
+        ),
     )
     for order, (code, action) in enumerate(table):
         actions.register(code, action, order=order)
+    executors.register(ProposalKind.MESSAGE, messages.say_privately)
+    executors.register(ProposalKind.PUBLIC_REPLY, messages.say_publicly)
 
 
 def on_taken_in(sender: Any, *, feedback_ids: list[int], historical: bool, **others: Any) -> None:

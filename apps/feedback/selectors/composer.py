@@ -52,7 +52,9 @@ def ways(feedback: Feedback) -> list[Way]:
     closed = "" if alive else _("nobody knows who this is")
     if channel.group in CHATTING and channel.code not in ("email", "hotline"):
         found.append(Way(MessageChannel.PLATFORM_IM, _("platform chat")))
-    if channel.accepts_public_reply:
+    if channel.code == "public_form":
+        found.append(Way(MessageChannel.PUBLIC_REPLY, _("on the customer's status page")))
+    elif channel.accepts_public_reply:
         found.append(Way(MessageChannel.PUBLIC_REPLY, _("public reply under the review")))
     email = customer.email if customer is not None else ""
     phone = customer.phone if customer is not None else ""

@@ -85,6 +85,17 @@ class Progress:
     lines: list[Line] = field(default_factory=list)
 
 
+def _for_the_page(entry: Entry) -> bool:
+    """What the customer wrote, what was answered on this very page, and what a machine answered at once."""
+    if entry.kind == EntryKind.INBOUND:
+        return True
+    if entry.kind == EntryKind.REPLY:
+        return entry.method == ContactMethod.PUBLIC_REPLY and entry.settled_at is not None
+    return entry.method == ContactMethod.PUBLIC_REPLY or (
+        entry.is_automatic and entry.method == ContactMethod.CHAT
+    )
+
+
 def progress(feedback_id: int) -> Progress:
     """The state of a case for its customer. Internal words, owners, tiers and notes never appear.
 
@@ -119,8 +130,10 @@ def progress(feedback_id: int) -> Progress:
             words = _("We have read it with thanks. It needs no answer.")
     lines = [
         Line(entry.at, entry.kind != EntryKind.INBOUND, entry.text)
-        for entry in Entry.objects.filter(feedback_id=own.pk, kind__in=[EntryKind.CONTACT, EntryKind.INBOUND])
-        if entry.kind == EntryKind.INBOUND or entry.method == ContactMethod.PUBLIC_REPLY
+        for entry in Entry.objects.filter(
+            feedback_id=own.pk, kind__in=[EntryKind.CONTACT, EntryKind.REPLY, EntryKind.INBOUND]
+        )
+        if _for_the_page(entry)
     ]
     return Progress(
         number=own.number,

@@ -300,6 +300,9 @@ def _send(
                     stored = store_file(upload=upload, by=by, now=now)
                     FeedbackFile.objects.create(feedback=feedback, file=stored, entry=entry)
                 moves.announce(feedback, "reply", by)
+                if public and feedback.channel.code == "public_form":
+                    # The customer's status page is ours: nobody has to carry anything.
+                    mark_sent(message=message, proof=_("on the customer's status page"), by=by, now=now)
     if refused is not None:
         raise InvalidInput(
             _("The message was not allowed: %(why)s") % {"why": refused.error},

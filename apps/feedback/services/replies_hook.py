@@ -1,7 +1,8 @@
-"""How an automatic answer leaves the house. The app that sends messages registers a sender; until then the thread keeps it.
+"""How an automatic answer reaches the customer (R21).
 
-A sender runs inside the transaction that records the answer: it writes an outbox row (architecture, decision 5) or
-raises DomainError to refuse, which leaves the case to people.
+By e-mail, WeChat or app through the outbox; on the shop's own pages and chats it stands on the case, where the customer's
+status page and the programs behind the chat read it. On a platform nobody but a person can write: there the machine says
+no, and a person gets its suggestion.
 """
 
 from __future__ import annotations
@@ -9,32 +10,88 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
+from apps.core.exceptions import InvalidInput
 from apps.core.registry import Registry
-from apps.feedback.choices import ContactMethod
-from apps.feedback.models import Feedback
+from apps.feedback.choices import ContactMethod, EntryKind
+from apps.feedback.models import Entry, Feedback
+from apps.feedback.selectors.composer import ways
 from apps.feedback.services import moves
+from apps.feedback.services.replies import METHODS, subject_key
+from apps.messaging.choices import AUTOMATIC, MessageChannel, MessageState
+from apps.messaging.services.outbox import Draft, enqueue
 
-#: (feedback, text, now) → None
+#: (feedback, text, now) → None; called inside the transaction that records the answer, may refuse by DomainError.
 Sender = Callable[[Feedback, str, datetime], None]
-senders: Registry[Sender] = Registry("senders of automatic answers")
+senders: Registry[Sender] = Registry("further senders of automatic answers")
 
-METHODS = {
-    "email": ContactMethod.EMAIL,
-    "wechat_chat": ContactMethod.WECHAT,
-    "wechat_mp": ContactMethod.WECHAT,
-}
+PURPOSE = "auto_answer"
+# Channels whose conversations are the shop's own: whoever runs them reads answers from the API, webhooks or our page.
+OWN = frozenset(
+    {
+        "official_site",
+        "online_chat",
+        "app",
+        "mini_program",
+        "wechat_chat",
+        "public_form",
+        "manual",
+        "pos_survey",
+    }
+)
 
 
 def send_automatic(*, feedback: Feedback, text: str, now: datetime) -> None:
-    """Record the answer as automatic contact, which never stops the first-response clock, and hand it to the senders."""
-    moves.record_contact(
-        feedback=feedback,
-        how=METHODS.get(feedback.channel.code, ContactMethod.CHAT),
-        said=text,
-        by=None,
-        now=now,
-        via="auto-answer",
-        is_automatic=True,
-    )
+    """Answer without a person. Never stops the first-response clock (decision 2). Raises InvalidInput where it cannot."""
+    way = next((way.channel for way in ways(feedback) if way.open and way.channel in AUTOMATIC), None)
+    # An SMS costs money and has no room for an article.
+    if way is not None and way != MessageChannel.SMS and feedback.channel.code not in OWN:
+        _by_message(feedback, way, text, now=now)
+    elif feedback.channel.code in OWN:
+        moves.record_contact(
+            feedback=feedback,
+            how=ContactMethod.CHAT,
+            said=text,
+            by=None,
+            now=now,
+            via="auto-answer",
+            is_automatic=True,
+        )
+        moves.announce(feedback, "reply", None)
+    else:
+        raise InvalidInput(_("Nobody but a person can write to this customer here."), code="no_way")
     for sender in senders:
         sender(feedback, text, now)
+
+
+def _by_message(feedback: Feedback, channel: str, text: str, *, now: datetime) -> None:
+    message = enqueue(
+        Draft(
+            purpose=PURPOSE,
+            subject_key=subject_key(feedback.pk),
+            channel=channel,
+            body=text,
+            customer=feedback.customer,
+            title=_("About your feedback %(number)s") % {"number": feedback.number},
+            is_automatic=True,
+            is_answer=True,
+        ),
+        by=None,
+        now=now,
+    )[0]
+    if message.state == MessageState.REFUSED:
+        raise InvalidInput(
+            _("The message was not allowed: %(why)s") % {"why": message.error}, code=message.error_code
+        )
+    Entry.objects.create(
+        feedback=feedback,
+        kind=EntryKind.REPLY,
+        method=METHODS[MessageChannel(channel)],
+        text=text,
+        at=now,
+        speaker="auto-answer",
+        is_automatic=True,
+        message=message,
+    )
+    moves.announce(feedback, "reply", None)
