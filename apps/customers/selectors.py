@@ -24,7 +24,7 @@ FOUND_AT_MOST = 200
 MERGE_DEPTH = 20
 
 
-def find_customers(queryset: QuerySet, text: str) -> QuerySet:
+def find_customers(queryset: QuerySet[Customer], text: str) -> QuerySet[Customer]:
     """Customers that `text` names, for the search box. Never a scan for a word in the middle of a column.
 
     A phone number or e-mail address must be whole and is looked up by its hash; "#17" is the record's number;
@@ -59,7 +59,7 @@ def _named(text: str) -> set[int]:
 def surviving(customer: Customer) -> Customer:
     """The record that a merged one lives on in; itself if it was not merged."""
     for _step in range(MERGE_DEPTH):
-        if customer.merged_into_id is None:
+        if customer.merged_into is None:
             return customer
         customer = customer.merged_into
     return customer
@@ -186,6 +186,7 @@ def order_events(customer_id: int, user: Any, limit: int) -> Iterable[TimelineEv
         return
     orders = Order.objects.filter(customer_id=customer_id, placed_at__isnull=False).select_related("store")
     for order in orders.order_by("-placed_at", "-id")[:limit]:
+        assert order.placed_at is not None
         yield TimelineEvent(
             at=order.placed_at,
             kind="order",

@@ -25,7 +25,7 @@ def _reached(user: Any) -> Q | None:
     return Q(customer__in=visible_to(user, Customer.objects.all()).values("pk"))
 
 
-class OutboundQuerySet(models.QuerySet):
+class OutboundQuerySet(models.QuerySet[Any]):
     """Messages."""
 
     def visible_to(self, user: Any) -> OutboundQuerySet:
@@ -43,7 +43,7 @@ class OutboundQuerySet(models.QuerySet):
         return self.filter(subject_key=subject_key).order_by("-id")
 
 
-class InboundQuerySet(models.QuerySet):
+class InboundQuerySet(models.QuerySet[Any]):
     """What came in."""
 
     def visible_to(self, user: Any) -> InboundQuerySet:

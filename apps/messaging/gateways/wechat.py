@@ -90,6 +90,7 @@ class Wechat(Adapter):
             return body
         # UTF-8 as it is: with \\u escapes WeChat shows the escapes.
         content = json.dumps(body, ensure_ascii=False).encode()
+        answer = Answer("later", code="token")
         for fresh in (False, True):
             token = tokens.get(self, gateway, fresh=fresh, now=now)
             if isinstance(token, Answer):
@@ -103,11 +104,10 @@ class Wechat(Adapter):
             )
             if isinstance(reply, Answer):
                 return reply
+            answer = self.read(reply)
             if reply.data.get("errcode") not in TOKEN_GONE:
-                return self.read(reply)
-        return Answer(
-            "later", code=str(reply.data.get("errcode")), text=str(reply.data.get("errmsg", ""))[:200]
-        )
+                break
+        return answer
 
     def read(self, reply: Reply) -> Answer:
         """errcode in our words: 0 is taken, a named error was surely not sent."""
