@@ -16,6 +16,7 @@ urlpatterns = [
         ),
         name="api-docs",
     ),
+    path("", include("apps.messaging.api.urls")),
     path("", include("apps.feedback.api.urls")),
     path("", include("apps.customers.api.urls")),
     path("", include("apps.shop.api.urls")),

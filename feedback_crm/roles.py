@@ -51,8 +51,24 @@ LEAD_KNOWLEDGE = [
 ]
 NOTICES = ["core.view_staffnotice", "core.view_approval"]
 READ_FEEDBACK = ["feedback.view_feedback", *NOTICES]
+VIEW_MESSAGES = ["messaging.view_outboundmessage", "messaging.view_inboundmessage"]
+SEND_MESSAGES = [
+    *VIEW_MESSAGES,
+    "messaging.view_messagetemplate",
+    "messaging.send_message",
+    "messaging.change_inboundmessage",
+]
+LEAD_MESSAGES = [
+    "messaging.resolve_message",
+    "messaging.add_messagetemplate",
+    "messaging.change_messagetemplate",
+    "messaging.view_messagingpolicy",
+    "messaging.change_messagingpolicy",
+    "messaging.view_gateway",
+]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
+    *SEND_MESSAGES,
     "compliance.view_compliancerule",
     "compliance.view_verdict",
     "feedback.add_feedback",
@@ -76,12 +92,20 @@ OPS = [
     "feedback.view_channel",
     "feedback.view_category",
     "feedback.view_publicentry",
+    "feedback.view_topic",
+    "feedback.add_topic",
+    "feedback.change_topic",
+    "feedback.view_macro",
     *ENTER_VISITS,
 ]
 LEAD = [
     *OPS,
+    *LEAD_MESSAGES,
     "core.decide_approval",
     "compliance.approve_verdict",
+    "feedback.answer_topic",
+    "feedback.add_macro",
+    "feedback.change_macro",
     *VIEW_RULES,
     *RECORD_VISITS,
     *LEAD_KNOWLEDGE,
@@ -155,7 +179,13 @@ ROLES: dict[str, list[str]] = {
     "ops": OPS,
     "ops-lead": LEAD,
     "care": CARE,
-    "care-lead": [*CARE, "core.decide_approval", "customers.merge_customer", "feedback.assign_feedback"],
+    "care-lead": [
+        *CARE,
+        *LEAD_MESSAGES,
+        "core.decide_approval",
+        "customers.merge_customer",
+        "feedback.assign_feedback",
+    ],
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
     "pr-lead": [
         *WORK_FEEDBACK,
@@ -180,6 +210,8 @@ ROLES: dict[str, list[str]] = {
         *LEAD,
         "core.view_reveal",
         "core.view_integration",
+        "messaging.add_gateway",
+        "messaging.change_gateway",
     ],
     "dept": [*WORK_FEEDBACK, *VIEW_SHOP],
     "store": [
@@ -193,6 +225,7 @@ ROLES: dict[str, list[str]] = {
         *READ_FEEDBACK,
         *VIEW_SHOP,
         *VIEW_RULES,
+        "feedback.view_topic",
         "feedback.see_all_feedback",
         "customers.view_customer",
         "customers.view_order",
@@ -213,6 +246,10 @@ ROLES: dict[str, list[str]] = {
         "customers.view_consentevent",
         "customers.view_customermerge",
         "feedback.view_importrun",
+        *VIEW_MESSAGES,
+        "messaging.view_messagetemplate",
+        "messaging.view_messagingpolicy",
+        "messaging.view_gateway",
     ],
 }
 

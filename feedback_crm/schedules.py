@@ -14,6 +14,13 @@ SCHEDULES = (
     (_("SLA: warnings, breaches, escalations, resuming"), "apps.feedback.tasks.sweep_sla_task", 30, SECONDS),
     (_("Promises to customers: reminders"), "apps.feedback.tasks.sweep_promises_task", 1, MINUTES),
     (_("Dispatch: feedback that nobody has yet"), "apps.feedback.tasks.dispatch_waiting_task", 2, MINUTES),
+    (
+        _("Count replies that went out, acknowledge arrivals"),
+        "apps.feedback.tasks.settle_replies_task",
+        20,
+        SECONDS,
+    ),
+    (_("Group common problems, send answers to many"), "apps.feedback.tasks.group_topics_task", 1, MINUTES),
     (_("Link near duplicates"), "apps.feedback.tasks.link_near_duplicates_task", 1, MINUTES),
     (_("Link feedback with its order"), "apps.feedback.tasks.link_orders_task", 10, MINUTES),
     (_("Go on with imports that wait or stood still"), "apps.feedback.tasks.sweep_imports_task", 1, MINUTES),
@@ -21,6 +28,9 @@ SCHEDULES = (
     (_("Automatic answers to plain questions"), "apps.feedback.tasks.answer_due_task", 15, SECONDS),
     (_("Propose articles from answers that worked"), "apps.feedback.tasks.propose_articles_task", 168, HOURS),
     (_("Morning digest: at 8:45 on workdays"), "apps.feedback.tasks.send_digest_task", 5, MINUTES),
+    (_("Send messages that are due"), "apps.messaging.tasks.send_due_messages_task", 10, SECONDS),
+    (_("Urgent notices into the staff group"), "apps.messaging.tasks.carry_notices_task", 30, SECONDS),
+    (_("Inbound messages left half done"), "apps.messaging.tasks.settle_inbound_task", 1, MINUTES),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

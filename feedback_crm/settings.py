@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import environ
 from django.utils.translation import gettext_lazy as _
 
 from feedback_crm.environment import BASE_DIR, boolean, database, env, secret, stop, time_zone, var_dir
@@ -191,7 +192,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 3600
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"apps.feedback.tasks.link_near_duplicates_task": {"queue": "intake"}}
+CELERY_TASK_ROUTES = {
+    "apps.feedback.tasks.link_near_duplicates_task": {"queue": "intake"},
+    "apps.messaging.tasks.*": {"queue": "messages"},
+}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
@@ -239,6 +243,23 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
     },
 }
+
+# ── E-mail ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# smtp+tls://user:password@host:587, or the backend of a mail service (django-anymail) with its settings as JSON.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+if EMAIL_URL:
+    try:
+        vars().update(environ.Env.email_url_config(EMAIL_URL))
+    except Exception:
+        stop("EMAIL_URL cannot be read: expected e.g. smtp+tls://user:password@mail.example.com:587")
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="") or (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_URL
+    else "django.core.mail.backends.console.EmailBackend"
+)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="feedback@localhost")
+ANYMAIL = env.json("ANYMAIL", default={})
 
 # ── Public pages ───────────────────────────────────────────────────────────────────────────────────────────────
 # How many proxies stand in front and add to X-Forwarded-For; 0 believes the socket alone.

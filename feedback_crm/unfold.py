@@ -46,6 +46,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "feedback.view_importrun",
                 ),
                 item(
+                    _("Common problems"),
+                    "bubble_chart",
+                    "admin:feedback_topic_changelist",
+                    "feedback.view_topic",
+                ),
+                item(_("Frequent words"), "insights", "feedback_words", "feedback.view_feedback"),
+                item(
                     _("Mystery visits"),
                     "theater_comedy",
                     "admin:feedback_mysteryvisit_changelist",
@@ -104,6 +111,44 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "verified_user",
                     "admin:customers_consentevent_changelist",
                     "customers.view_consentevent",
+                ),
+            ],
+        },
+        {
+            "title": _("Messages"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(
+                    _("Outbox"),
+                    "outgoing_mail",
+                    "admin:messaging_outboundmessage_changelist",
+                    "messaging.view_outboundmessage",
+                ),
+                item(
+                    _("Answers"),
+                    "inbox",
+                    "admin:messaging_inboundmessage_changelist",
+                    "messaging.view_inboundmessage",
+                ),
+                item(
+                    _("Message templates"),
+                    "edit_document",
+                    "admin:messaging_messagetemplate_changelist",
+                    "messaging.view_messagetemplate",
+                ),
+                item(_("Gateways"), "router", "admin:messaging_gateway_changelist", "messaging.view_gateway"),
+                item(
+                    _("Rules for messages"),
+                    "gavel",
+                    "admin:messaging_messagingpolicy_changelist",
+                    "messaging.view_messagingpolicy",
+                ),
+                item(
+                    _("Blocked addresses"),
+                    "block",
+                    "admin:messaging_addressblock_changelist",
+                    "messaging.view_addressblock",
                 ),
             ],
         },
@@ -210,6 +255,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:feedback_slapolicy_changelist",
                     "feedback.view_slapolicy",
                 ),
+                item(_("Macros"), "bolt", "admin:feedback_macro_changelist", "feedback.view_macro"),
                 item(
                     _("Dispatch rules"),
                     "alt_route",

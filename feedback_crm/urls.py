@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from apps.compliance.admin.try_text import try_view
 from apps.core import health
 from apps.feedback.admin.team_life import digest_view
+from apps.feedback.admin.words import words_view
 
 ICON = "core/icon.svg"
 
@@ -30,7 +31,9 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("api/v1/", include("feedback_crm.api")),
     path("f/", include("apps.feedback.web.urls")),
+    path("u/", include("apps.messaging.web.urls")),
     path("admin/digest/", admin.site.admin_view(digest_view), name="digest"),
+    path("admin/feedback/words/", admin.site.admin_view(words_view), name="feedback_words"),
     path("admin/compliance/try/", admin.site.admin_view(try_view), name="compliance_try"),
     path("admin/setup/", include("feedback_crm.setup.urls")),
     path("admin/", admin.site.urls),

@@ -57,8 +57,10 @@ def _reference(request: pytest.FixtureRequest) -> Iterator[None]:
     from apps.feedback.models import Channel
     from apps.feedback.selectors.reference import forget_reference
     from apps.feedback.services import background
+    from apps.messaging.selectors import forget_setup
 
     forget_reference()
+    forget_setup()
     background._linked_up_to.clear()
     background._near.indexes.clear()
     uses_database = request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(
@@ -70,6 +72,7 @@ def _reference(request: pytest.FixtureRequest) -> Iterator[None]:
             load_reference()
     yield
     forget_reference()
+    forget_setup()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 
 from django.utils import timezone
@@ -69,8 +70,13 @@ def check(text: str = "", *, facts: Facts | None = None, market: str = "CN", at:
 
     One query (the stamp) unless rules changed. Without facts only the text is judged.
     """
-    day = timezone.localdate(at)
-    return evaluate(text, facts, market, day, _book.get().by_language[in_english()])
+    return checker(market=market, at=at)(text, facts)
+
+
+def checker(*, market: str = "CN", at: datetime) -> Callable[[str, Facts | None], list[Finding]]:
+    """`check` for many texts: the one query is made here."""
+    day, rules = timezone.localdate(at), _book.get().by_language[in_english()]
+    return lambda text, facts: evaluate(text, facts, market, day, rules)
 
 
 def text_hash(text: str) -> str:

@@ -83,6 +83,7 @@ VERBS = {
     "promise_kept": gettext_lazy("Promise kept"),
     "promise_cancelled": gettext_lazy("Promise called off"),
     "go_live": gettext_lazy("Went live"),
+    "test": gettext_lazy("Test message sent"),
 }
 
 

@@ -133,6 +133,7 @@ class EntryKind(models.TextChoices):
     """One line of the conversation on a case."""
 
     CONTACT = "contact", _("contact with the customer")
+    REPLY = "reply", _("reply to the customer")
     INBOUND = "inbound", _("the customer wrote")
     NOTE = "note", _("internal note")
     PLAN = "plan", _("plan given")
@@ -216,6 +217,34 @@ class ShiftPart(models.TextChoices):
     DAY = "day", _("day shift")
     LATE = "late", _("late shift")
     NIGHT = "night", _("night shift")
+
+
+class HeldState(models.TextChoices):
+    """What became of a reply that a second person had to see first."""
+
+    WAITING = "waiting", pgettext_lazy("held reply", "waits for approval")
+    SENT = "sent", pgettext_lazy("held reply", "approved and sent")
+    DROPPED = "dropped", pgettext_lazy("held reply", "not sent")
+
+
+class TopicState(models.TextChoices):
+    """Where a common problem stands. What a department fixes is a problem of its own (improvements)."""
+
+    OPEN = "open", pgettext_lazy("topic", "open")
+    ANSWERED = "answered", pgettext_lazy("topic", "answered")
+    CLOSED = "closed", pgettext_lazy("topic", "closed")
+    MERGED = "merged", pgettext_lazy("topic", "merged")
+
+
+OPEN_TOPICS = ("open", "answered")
+TOPIC_COLOURS = {"open": "amber", "answered": "blue", "closed": "grey", "merged": "grey"}
+
+
+class TopicAnswerState(models.TextChoices):
+    WAITING = "waiting", pgettext_lazy("answer to many", "waits for approval")
+    SENDING = "sending", pgettext_lazy("answer to many", "going out")
+    DONE = "done", pgettext_lazy("answer to many", "sent")
+    DROPPED = "dropped", pgettext_lazy("answer to many", "not sent")
 
 
 class ArticleState(models.TextChoices):

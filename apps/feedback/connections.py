@@ -46,7 +46,9 @@ def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[Timelin
             url=address(row.pk),
             icon="chat",
         )
-    entries = Entry.objects.filter(feedback__in=[row.pk for row in rows], kind="contact").select_related("by")
+    entries = Entry.objects.filter(
+        feedback__in=[row.pk for row in rows], kind__in=("contact", "reply", "inbound")
+    ).select_related("by")
     for entry in entries.order_by("-at")[:limit]:
         yield TimelineEvent(
             at=entry.at,
@@ -161,6 +163,33 @@ def open_work_of(person: Any, viewer: Any, now: datetime) -> OpenWork | None:
     )
 
 
+def count_reply(sender: Any, *, message_id: int, state: str, at: datetime, **others: Any) -> None:
+    """A message is settled: where it is a reply on a case, it counts now."""
+    from apps.feedback.services import replies
+
+    replies.settle(message_id=message_id, now=at)
+
+
+def plug_messages() -> None:
+    """Replies, answers of customers, previews of templates."""
+    from apps.core.approvals import Decider, deciders
+    from apps.feedback.selectors.composer import preview_values as values
+    from apps.feedback.services import inbound, replies, topics
+    from apps.messaging.registries import inbound_handlers, preview_values
+    from apps.messaging.signals import message_settled
+
+    message_settled.connect(count_reply, dispatch_uid="feedback.count_reply")
+    inbound_handlers.register("case", inbound.on_case, order=10)
+    inbound_handlers.register("feedback", inbound.as_new, order=90)
+    preview_values.register("feedback", values)
+    deciders.register(
+        topics.APPROVAL_KIND, Decider(_("Answer to many"), topics.answer_approved, topics.answer_rejected)
+    )
+    deciders.register(
+        replies.APPROVAL_KIND, Decider(_("Reply to a customer"), replies.held_approved, replies.held_rejected)
+    )
+
+
 def article_approved(approval: Any, by: Any, now: datetime) -> None:
     """A second person published an article."""
     from apps.feedback.services import knowledge
@@ -183,6 +212,7 @@ def connect() -> None:
     from apps.core.admin.files import file_readers, kept_apart
     from apps.feedback.selectors import home, shift_notes
 
+    plug_messages()
     reach.register("feedback", customers_heard)
     panels.register(
         "feedback",

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from apps.feedback.choices import OPEN
+from apps.feedback.choices import OPEN, OPEN_TOPICS
 
 
 class FeedbackQuerySet(models.QuerySet[Any, Any]):
@@ -91,6 +91,25 @@ class SymposiumQuerySet(models.QuerySet[Any, Any]):
         through = self.model.stores.through
         about = through.objects.filter(symposium_id=models.OuterRef("pk"), store_id__in=scope.stores)
         return self.filter(Q(host_id=user.pk) | models.Exists(about))
+
+
+class TopicQuerySet(models.QuerySet[Any, Any]):
+    """Common problems."""
+
+    def visible_to(self, user: Any) -> TopicQuerySet:
+        """All for those who see every feedback, else those with at least one feedback the person sees."""
+        scope = _scope(user)
+        if scope.everything:
+            return self
+        return self.filter(
+            Q(members__feedback__assignee_id=user.pk)
+            | Q(members__feedback__store_id__in=scope.stores)
+            | Q(members__feedback__department_id__in=scope.departments)
+        ).distinct()
+
+    def open(self) -> TopicQuerySet:
+        """Somebody may still have to do something."""
+        return self.filter(state__in=OPEN_TOPICS)
 
 
 class ArticleQuerySet(models.QuerySet[Any, Any]):

@@ -107,6 +107,27 @@ def clear_demo_task(user_id: int) -> None:
 
 
 @shared_task
+def settle_replies_task() -> None:
+    """Replies that went out while nobody listened, "received" notices, old presences."""
+    from apps.feedback.services import notices_out, presence, replies
+
+    now = timezone.now()
+    replies.settle_missed(now=now)
+    notices_out.acknowledge_missed(now=now)
+    presence.forget(now=now)
+
+
+@shared_task
+def group_topics_task() -> None:
+    """Common problems: what came since the last round, and approved answers to many."""
+    from apps.feedback.services import topics
+
+    now = timezone.now()
+    topics.group_new(now=now)
+    topics.send_answers(now=now)
+
+
+@shared_task
 def answer_due_task() -> None:
     """New questions: answered by machine where the rules allow it, else left to people with a reason."""
     from apps.feedback.services.auto_answer import answer_due

@@ -331,6 +331,55 @@ INVITATION = TransitionTable(
     ),
 )
 
+TOPIC_WORK = "feedback.change_topic"
+TOPIC = TransitionTable(
+    name="topic",
+    states=("open", "answered", "closed", "merged"),
+    moves=(
+        Move(
+            "answer",
+            pgettext_lazy("topic", "Answer all"),
+            states("open", "answered"),
+            None,
+            "feedback.answer_topic",
+            main=True,
+            help=_("One text for everybody who told us; a second person reads it first."),
+        ),
+        Move(
+            "close",
+            pgettext_lazy("topic", "Close"),
+            states("open", "answered"),
+            "closed",
+            TOPIC_WORK,
+            needs_reason=True,
+        ),
+        Move(
+            "reopen",
+            pgettext_lazy("topic", "Open again"),
+            states("closed"),
+            "open",
+            TOPIC_WORK,
+            needs_reason=True,
+        ),
+        Move(
+            "merge",
+            pgettext_lazy("topic", "Merge"),
+            states("open", "answered", "closed"),
+            "merged",
+            TOPIC_WORK,
+            needs_reason=True,
+            help=_("Its feedback moves to another common problem; can be undone exactly."),
+        ),
+        Move(
+            "unmerge",
+            pgettext_lazy("topic", "Undo merge"),
+            states("merged"),
+            "open",
+            TOPIC_WORK,
+            needs_reason=True,
+        ),
+    ),
+)
 EDIT_ARTICLE = "feedback.change_article"
 APPROVE_ARTICLE = "feedback.approve_article"
 REVIEW_ANSWER = "feedback.review_autoanswer"

@@ -39,8 +39,10 @@ class TextFacts:
 
 # The whitelist: a template that names anything else cannot be saved.
 variables: Registry[Variable] = Registry("template variables")
-# `check(text, facts)`; the first that blocks stops the message.
-text_checks: Registry[Callable[[str, TextFacts], Iterable[TextFinding]]] = Registry("checks of texts")
+# `prepare(now)` → `check(text, facts)`: prepared once for all messages that are written together, however many; the
+# first finding that blocks stops a message.
+TextCheck = Callable[[str, TextFacts], Iterable[TextFinding]]
+text_checks: Registry[Callable[[datetime], TextCheck]] = Registry("checks of texts")
 # `handle(inbound, now)` in the order of registration until one answers True.
 inbound_handlers: Registry[Callable[[Any, datetime], bool]] = Registry("handlers of inbound messages")
 # `link(subject_key, channel)` → address of the satisfaction survey, "" where there is none.

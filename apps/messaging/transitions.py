@@ -113,3 +113,20 @@ OUTBOUND = TransitionTable(
         Move("bounce", _("came back"), states("sent", "to_check"), "failed", RESOLVE),
     ),
 )
+
+INBOUND = TransitionTable(
+    name="inbound message",
+    states=("received", "handled", "opted_out", "open", "done"),
+    moves=(
+        Move(
+            "look_at",
+            _("Looked at"),
+            states("open"),
+            "done",
+            "messaging.change_inboundmessage",
+            bulk=True,
+            main=True,
+            help=_("Somebody has read it, and nothing is to be done."),
+        ),
+    ),
+)

@@ -144,7 +144,7 @@ def test_a_replay_is_refused(hook: WebhookSecret) -> None:
 def test_after_a_failure_the_message_may_come_again(
     hook: WebhookSecret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps.feedback.services import hooks
+    from apps.feedback.api import hooks
 
     def fails(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("disk full")

@@ -4,9 +4,11 @@ from apps.feedback.admin import (  # noqa: F401
     feedback,
     imports,
     knowledge,
+    macros,
     public_entry,
     reference,
     team_life,
+    topics,
     training,
     visits,
 )

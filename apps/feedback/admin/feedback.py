@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -22,6 +23,7 @@ from apps.core.models import ActionLog, User
 from apps.core.numbers import whole_number, whole_numbers
 from apps.core.transitions import Move
 from apps.feedback.admin import forms
+from apps.feedback.admin.conversation import ConversationViews
 from apps.feedback.admin.workplace import WorkplaceViews, correction_values
 from apps.feedback.choices import Sentiment, Tier
 from apps.feedback.models import Feedback
@@ -30,7 +32,7 @@ from apps.feedback.selectors.home import able
 from apps.feedback.selectors.queue import queue_page
 from apps.feedback.selectors.reference import reference
 from apps.feedback.selectors.search import without_phone
-from apps.feedback.services import moves
+from apps.feedback.services import moves, notices_out
 from apps.feedback.services.new_feedback import take_from_form
 from apps.feedback.transitions import FEEDBACK
 from apps.shop.models import Team
@@ -83,7 +85,7 @@ def perform(verb: str, feedback: Feedback, data: dict[str, Any], form: Any, by: 
         "give_progress": lambda: moves.give_progress(**common, said=data["said"]),
         "wait": lambda: moves.wait(**common, why=data["why"], until=data.get("until"), reason=reason),
         "resume": lambda: moves.resume(**common),
-        "resolve": lambda: moves.resolve(**common, reason=reason),
+        "resolve": lambda: resolve(feedback, reason, data, by, now),
         "close": lambda: moves.close(**common, reason=reason),
         "reopen": lambda: moves.reopen(**common, reason=reason),
         "dismiss": lambda: moves.dismiss(**common, reason=reason),
@@ -98,8 +100,19 @@ def perform(verb: str, feedback: Feedback, data: dict[str, Any], form: Any, by: 
     return calls[verb]()
 
 
+def resolve(feedback: Feedback, reason: str, data: dict[str, Any], by: User, now: datetime) -> Any:
+    """Resolve, and tell the customer where that was asked; a notice that is refused takes the resolving back."""
+    with transaction.atomic():
+        done = moves.resolve(feedback=feedback, by=by, now=now, reason=reason)
+        if data.get("tell"):
+            notices_out.send_result(
+                feedback=feedback, channel=data["tell"], text=data["notice"], by=by, now=now
+            )
+    return done
+
+
 @admin.register(Feedback)
-class FeedbackAdmin(WorkplaceViews, ModelAdmin):
+class FeedbackAdmin(ConversationViews, WorkplaceViews, ModelAdmin):
     """Queue, case page, moves, new feedback."""
 
     search_fields = ("id",)
@@ -121,6 +134,7 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
         view = self.admin_site.admin_view
         return [
             *self.workplace_urls(),
+            *self.conversation_urls(),
             path("bulk/<slug:verb>/", view(self.bulk_view), name="feedback_feedback_bulk"),
             path("undo/<int:log_id>/", view(require_POST(self.undo_view)), name="feedback_feedback_undo"),
             path("<int:pk>/move/<slug:verb>/", view(self.move_view), name="feedback_feedback_move"),
@@ -196,6 +210,17 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
         if request.method != "GET":
             # Nothing is changed here: the moves have their own addresses.
             return redirect("admin:feedback_feedback_change", feedback.pk)
+        return self.case_page(request, feedback)
+
+    def case_page(
+        self,
+        request: HttpRequest,
+        feedback: Feedback,
+        *,
+        status: int = 200,
+        composer_state: dict[str, Any] | None = None,
+    ) -> TemplateResponse:
+        """The case as a page; `composer_state` gives back what somebody wrote and could not send."""
         now = timezone.now()
         ref = reference()
         user: User = request.user  # type: ignore[assignment]
@@ -241,8 +266,9 @@ class FeedbackAdmin(WorkplaceViews, ModelAdmin):
             "sentiments": Sentiment.choices,
             "just_done": request.session.pop("just_done", None) if "just_done" in request.session else None,
             **case_selector.side(feedback, user),
+            **self.composer_context(request, feedback, **(composer_state or {})),
         }
-        return TemplateResponse(request, "admin/feedback/feedback/case.html", context)
+        return TemplateResponse(request, "admin/feedback/feedback/case.html", context, status=status)
 
     def _case(self, request: HttpRequest, pk: Any) -> Feedback:
         if whole_number(pk) is None:

@@ -21,6 +21,7 @@ from apps.core.numbers import whole_number
 from apps.feedback.choices import ContactMethod, Emotion, Kind, Sentiment, Tier, WaitReason
 from apps.feedback.models import Category, Channel, Feedback
 from apps.feedback.selectors.home import able, standing
+from apps.feedback.services.notices_out import result_channels, result_notice
 from apps.shop.models import Product, Store
 
 
@@ -136,6 +137,43 @@ class ResolveForm(MoveForm):
     """What solved it."""
 
     reason = forms.CharField(label=_("What solved it"), widget=box(4), max_length=4000)
+    tell = forms.ChoiceField(
+        label=_("Tell the customer"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("Once for each time the case is settled."),
+    )
+    notice = forms.CharField(
+        label=_("Result notice"),
+        required=False,
+        widget=box(5),
+        max_length=2000,
+        help_text=_("Read it before it goes out. Empty: made from the template and what you wrote above."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["tell"]
+        offered = result_channels(self.feedback) if self.user.has_perm("messaging.send_message") else []
+        field.choices = [("", _("Do not tell now")), *offered]
+        if not offered:
+            del self.fields["tell"], self.fields["notice"]
+
+    def clean(self) -> dict[str, Any]:
+        """The notice as it will be sent; what cannot be filled in is asked for."""
+        data = super().clean() or {}
+        channel, solution = data.get("tell"), data.get("reason", "")
+        if channel and solution:
+            text = (
+                data.get("notice")
+                or result_notice(self.feedback, self.user, solution=solution, channel=channel).text
+            )
+            if "〔" in text:
+                self.data = self.data.copy()
+                self.data["notice"] = text
+                self.add_error("notice", _("Fill in what stands between 〔 and 〕."))
+            data["notice"] = text
+        return data
 
 
 class MergeForm(MoveForm):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -9,13 +13,15 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.api.batches import items_of, summary
+from apps.core.api.batches import items_of, read_items, rejected, summary
 from apps.core.api.errors import BodyTooLarge
 from apps.core.api.parsing import read_json
 from apps.core.api.views import ApiView
 from apps.feedback.api.intake import results, take
-from apps.feedback.api.serializers import FeedbackIn, TakenBatch
-from apps.feedback.services import hooks
+from apps.feedback.api.serializers import FeedbackIn, MessageIn, TakenBatch
+from apps.feedback.models import WebhookSecret
+from apps.feedback.services import hooks, messages_in
+from apps.feedback.services.intake import take_in
 
 TIMESTAMP, SIGNATURE = "X-Timestamp", "X-Signature"
 MAX_MESSAGE = 2 * 1024 * 1024
@@ -44,7 +50,9 @@ class Hook(ApiView):
         description=(
             "X-Signature is HMAC-SHA256 over X-Timestamp, a dot and the raw body, in hex, with or without "
             "`sha256=`. X-Timestamp (unix seconds) may differ from our clock by five minutes. A message that "
-            "came before is answered 409 with code `replayed`. Answers like feedback/bulk/."
+            "came before is answered 409 with code `replayed`. Answers like feedback/bulk/. An item with "
+            "`type: message` is what a customer writes on a case (`case`: its number, or `follow_up_to`, or "
+            "the customer's newest), `type: receipt` tells how a message of ours fared."
         ),
         auth=[],
         request=FeedbackIn(many=True),
@@ -72,7 +80,28 @@ class Hook(ApiView):
         except hooks.BadSignature as error:
             raise Unsigned(str(error.message), code=error.code) from error
         raw = items_of(hooks.items_of(read_json(body), hook=hook))
-        rows = take(
-            raw, lambda items: hooks.receive(hook=hook, timestamp=timestamp, body=body, items=items, now=now)
-        )
-        return Response(summary(results(rows)))
+        with transaction.atomic():
+            hooks.once(hook=hook, timestamp=timestamp, body=body, now=now)
+            return Response(summary(_taken(hook, raw, now)))
+
+
+def _taken(hook: WebhookSecret, raw: list[Any], now: datetime) -> list[dict[str, Any]]:
+    """The lines of the answer, in the order of the items: feedback through the intake, messages to their cases."""
+    talk = [index for index, item in enumerate(raw) if messages_in.is_message(item)]
+    voices = [index for index in range(len(raw)) if index not in set(talk)]
+    lines: dict[int, dict[str, Any]] = {}
+    if voices:
+        rows = take([raw[index] for index in voices], lambda items: take_in(items, source="hook", now=now))
+        lines |= dict(zip(voices, results(rows), strict=True))
+    ready: list[tuple[int, dict[str, Any]]] = []
+    for index, (values, errors) in zip(
+        talk, read_items(MessageIn(), [raw[index] for index in talk]), strict=True
+    ):
+        if values is None:
+            lines[index] = rejected(index, errors)
+        else:
+            ready.append((index, values))
+    if ready:
+        found = messages_in.take(channel=hook.channel, items=[values for _i, values in ready], now=now)
+        lines |= {index: line for (index, _values), line in zip(ready, found, strict=True)}
+    return [lines[index] | {"index": index} for index in range(len(raw))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from apps.core.api.batches import STATES, BatchAnswerSerializer, ResultSerializer
@@ -93,6 +94,49 @@ class FeedbackIn(serializers.Serializer):
         help_text=f"One of {', '.join(Kind.values)}; absent: read from the text",
     )
     transcript = TranscriptIn(many=True, required=False, max_length=MOST_LINES)
+
+
+class MessageIn(serializers.Serializer):
+    """What a customer writes on a case, or a delivery receipt; only `hooks/{channel}/` takes them."""
+
+    type = serializers.ChoiceField(choices=("message", "receipt"))
+    channel = serializers.CharField(max_length=40, required=False)
+    text = serializers.CharField(max_length=4000, required=False, allow_blank=True, trim_whitespace=False)
+    external_id = serializers.CharField(max_length=120, required=False, allow_blank=True, allow_null=True)
+    posted_at = MomentField(required=False, allow_null=True)
+    case = serializers.CharField(
+        max_length=20,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text="Our number, e.g. F0000017",
+    )
+    follow_up_to = serializers.CharField(
+        max_length=120,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text="`external_id` of the review",
+    )
+    customer = AuthorIn(required=False, allow_null=True)
+    receipt = serializers.ChoiceField(choices=("delivered", "failed"), required=False)
+    message_id = serializers.CharField(
+        max_length=100, required=False, allow_blank=True, help_text="The provider's number of our message"
+    )
+    idempotency_key = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    code = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    error = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A message has words, a receipt says how it went and of which message."""
+        if attrs["type"] == "message" and not attrs.get("text", "").strip():
+            raise serializers.ValidationError({"text": _("The text is empty.")}, code="text_missing")
+        if attrs["type"] == "receipt":
+            if not attrs.get("receipt"):
+                raise serializers.ValidationError({"receipt": _("Say delivered or failed.")}, code="required")
+            if not (attrs.get("message_id") or attrs.get("idempotency_key")):
+                raise serializers.ValidationError({"message_id": _("Name the message.")}, code="required")
+        return attrs
 
 
 def incoming(values: dict[str, Any]) -> IncomingFeedback:

@@ -1,7 +1,7 @@
 """The case, what it was read from, its clocks and its conversation; and the reference data behind them."""
 
 from apps.feedback.models.clocks import SlaClock, SlaEvent, SlaPause
-from apps.feedback.models.conversation import Entry, FeedbackFile
+from apps.feedback.models.conversation import Entry, FeedbackFile, HeldReply, Macro, Presence
 from apps.feedback.models.feedback import Feedback, FeedbackChange, FeedbackSearch
 from apps.feedback.models.intake import (
     Correction,
@@ -30,6 +30,14 @@ from apps.feedback.models.reference import (
 )
 from apps.feedback.models.sla_policy import SlaPolicy, SlaTarget
 from apps.feedback.models.team_life import Handover, HandoverRow, ShiftNote, ShiftNoteRead
+from apps.feedback.models.topics import (
+    Topic,
+    TopicAnswer,
+    TopicCursor,
+    TopicExclusion,
+    TopicMember,
+    TopicMerge,
+)
 from apps.feedback.models.training import TrainedModel
 from apps.feedback.models.visits import (
     MysteryVisit,
@@ -62,11 +70,14 @@ __all__ = (
     "FeedbackSearch",
     "Handover",
     "HandoverRow",
+    "HeldReply",
     "ImportMapping",
     "ImportRun",
     "ImportedCustomer",
     "KnowledgePolicy",
+    "Macro",
     "MysteryVisit",
+    "Presence",
     "Promise",
     "PublicEntry",
     "PublicReceipt",
@@ -83,6 +94,12 @@ __all__ = (
     "SymposiumFinding",
     "SymposiumInvitation",
     "TierPolicy",
+    "Topic",
+    "TopicAnswer",
+    "TopicCursor",
+    "TopicExclusion",
+    "TopicMember",
+    "TopicMerge",
     "TrainedModel",
     "VisitCriterion",
     "VisitFile",

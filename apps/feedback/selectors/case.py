@@ -14,9 +14,10 @@ from apps.core.models import ActionLog, User
 from apps.core.wording import VERBS
 from apps.customers.models import ConsentEvent, ContactHold
 from apps.feedback.choices import ClockState, EntryKind
-from apps.feedback.models import Entry, Feedback, SlaClock
+from apps.feedback.models import Entry, Feedback, SlaClock, TopicMember
 from apps.feedback.selectors.reference import Reference
 from apps.feedback.transitions import FEEDBACK
+from apps.messaging.choices import ASSISTED, MessageState
 from apps.shop.models import StockLevel
 
 STOPPED_BY = {
@@ -79,12 +80,16 @@ class ThreadLine:
     text: str
     who: str
     automatic: bool = False
+    message: Any = None
+    carry: bool = False
+    files: tuple[Any, ...] = ()
 
 
 def thread(feedback: Feedback) -> list[ThreadLine]:
-    """Contacts, notes and transcript lines, oldest first; texts masked. Two queries at most."""
+    """Contacts, notes and transcript lines, oldest first; texts masked. Three queries at most."""
     lines = []
-    for entry in Entry.objects.filter(feedback=feedback).select_related("by"):
+    entries = Entry.objects.filter(feedback=feedback).select_related("by", "message")
+    for entry in entries.prefetch_related("files__file"):
         side = {
             EntryKind.NOTE: "note",
             EntryKind.INBOUND: "customer",
@@ -101,6 +106,11 @@ def thread(feedback: Feedback) -> list[ThreadLine]:
                 text=masking.mask_text(entry.text),
                 who=str(entry.by) if entry.by else entry.speaker,
                 automatic=entry.is_automatic,
+                message=entry.message,
+                carry=entry.message is not None
+                and entry.message.state == MessageState.TO_DO
+                and entry.message.channel in ASSISTED,
+                files=tuple(entry.files.all()),
             )
         )
     return lines
@@ -196,7 +206,9 @@ def reasons(feedback: Feedback, ref: Reference) -> list[str]:
 
 def side(feedback: Feedback, user: User) -> dict[str, Any]:
     """The right-hand side: customer, order, stock, holds. A fixed number of queries."""
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = {
+        "topic": TopicMember.objects.select_related("topic").filter(feedback=feedback).first()
+    }
     customer = feedback.customer
     if customer is not None and user.has_perm("customers.view_customer"):
         data["customer"] = customer

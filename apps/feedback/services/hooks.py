@@ -13,9 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import DomainError
-from apps.feedback.incoming import IncomingFeedback, Outcome
 from apps.feedback.models import WebhookNonce, WebhookSecret
-from apps.feedback.services.intake import take_in
 
 WINDOW = timedelta(minutes=5)
 SECONDS = re.compile(r"\d{1,12}")
@@ -64,24 +62,19 @@ def authenticate(
     return hook
 
 
-def receive(
-    *, hook: WebhookSecret, timestamp: str, body: bytes, items: list[IncomingFeedback], now: datetime
-) -> list[Outcome]:
-    """Take a genuine message in, once. Raises Replayed.
+def once(*, hook: WebhookSecret, timestamp: str, body: bytes, now: datetime) -> None:
+    """Mark a genuine message as taken. Raises Replayed.
 
-    The mark that it came and what it brought are committed together: after a failure the sender may send it
-    again.
+    Called inside the transaction that takes it in: after a failure the sender may send it again.
     """
     # Two channels may share a secret; the channel's name keeps their marks apart.
     signature = sign(secret=hook.secret, timestamp=timestamp, body=body)
     mark = hashlib.sha256(f"{hook.channel.code}:{signature}".encode()).hexdigest()
-    with transaction.atomic():
-        try:
-            with transaction.atomic():
-                WebhookNonce.objects.create(signature=mark, at=now)
-        except IntegrityError as error:
-            raise Replayed(_("This message was received before.")) from error
-        return take_in(items, source="hook", now=now) if items else []
+    try:
+        with transaction.atomic():
+            WebhookNonce.objects.create(signature=mark, at=now)
+    except IntegrityError as error:
+        raise Replayed(_("This message was received before.")) from error
 
 
 def items_of(message: Any, *, hook: WebhookSecret) -> Any:

@@ -42,7 +42,8 @@ REOPEN_WITHIN = timedelta(days=7)
 MERGE_DEPTH = 20
 
 
-def _announce(feedback: Feedback, verb: str, by: User | None) -> None:
+def announce(feedback: Feedback, verb: str, by: User | None) -> None:
+    """After the commit, tell higher apps."""
     by_id = by.pk if by else None
     transaction.on_commit(
         lambda: signals.moved.send(Feedback, feedback_id=feedback.pk, verb=verb, by_id=by_id)
@@ -84,7 +85,7 @@ def claim(*, feedback: Feedback, by: User, now: datetime, via: str = "admin") ->
         if winner is None:
             raise
         raise StaleState(_("%(person)s has claimed this already.") % {"person": winner}) from error
-    _announce(feedback, "claim", by)
+    announce(feedback, "claim", by)
     return log
 
 
@@ -131,7 +132,7 @@ def assign(
             key=f"assign:{feedback.pk}:{log.pk}",
             now=now,
         )
-    _announce(feedback, "assign", by)
+    announce(feedback, "assign", by)
     return log
 
 
@@ -192,7 +193,7 @@ def record_contact(
     )
     if human:
         clocks.stop(feedback, [ClockKind.FIRST_RESPONSE], now=at)
-    _announce(feedback, "record_contact", by)
+    announce(feedback, "record_contact", by)
     return log
 
 
@@ -221,7 +222,7 @@ def _given(
         _ends_in(log, Status.IN_PROGRESS)
         feedback.status = Status.IN_PROGRESS
     clocks.stop(feedback, [ClockKind.FIRST_RESPONSE, kind], now=now)
-    _announce(feedback, verb, by)
+    announce(feedback, verb, by)
     return log
 
 
@@ -305,7 +306,7 @@ def wait(
         )
         SlaPause.objects.create(feedback=feedback, reason=why, note=reason[:300], started_at=now, until=until)
         clocks.pause(feedback, now=now)
-        _announce(feedback, "wait", by)
+        announce(feedback, "wait", by)
     return log
 
 
@@ -325,7 +326,7 @@ def resume(
         changes={"wait_reason": "", "wait_until": None},
     )
     _end_pause(feedback, now)
-    _announce(feedback, "resume", by)
+    announce(feedback, "resume", by)
     return log
 
 
@@ -356,7 +357,7 @@ def resolve(
     if was_waiting:
         _end_pause(feedback, now)
     clocks.stop(feedback, ClockKind.values, now=now)
-    _announce(feedback, "resolve", by)
+    announce(feedback, "resolve", by)
     return log
 
 
@@ -369,7 +370,7 @@ def close(
         FEEDBACK, feedback, "close", by=by, now=now, reason=reason, via=via, changes={"closed_at": now}
     )
     clocks.stop(feedback, ClockKind.values, now=now)
-    _announce(feedback, "close", by)
+    announce(feedback, "close", by)
     return log
 
 
@@ -417,7 +418,7 @@ def reopen(
     if answered and now - ended <= REOPEN_WITHIN:
         kinds = [kind for kind in kinds if kind != ClockKind.FIRST_RESPONSE]
     clocks.start_cycle(ref, feedback, now=now, kinds=kinds)
-    _announce(feedback, "reopen", by)
+    announce(feedback, "reopen", by)
     return log
 
 
@@ -430,7 +431,7 @@ def dismiss(
         FEEDBACK, feedback, "dismiss", by=by, now=now, reason=reason, via=via, changes={"closed_at": now}
     )
     clocks.cancel_running(feedback, now=now)
-    _announce(feedback, "dismiss", by)
+    announce(feedback, "dismiss", by)
     return log
 
 
@@ -461,7 +462,7 @@ def escalate(
         key=f"escalate:{log.pk}",
         now=now,
     )
-    _announce(feedback, "escalate", by)
+    announce(feedback, "escalate", by)
     return log
 
 
@@ -536,7 +537,7 @@ def merge(
     ActionLog.objects.filter(pk=log.pk).update(data=log.data | {"taken": taken})
     clocks.cancel_running(feedback, now=now)
     clocks.refresh_due(into)
-    _announce(feedback, "merge", by)
+    announce(feedback, "merge", by)
     return log
 
 
@@ -581,7 +582,7 @@ def unmerge(
     clocks.refresh_due(feedback)
     if target_id:
         clocks.refresh_due(Feedback.objects.get(pk=target_id))
-    _announce(feedback, "unmerge", by)
+    announce(feedback, "unmerge", by)
     return log
 
 

@@ -17,7 +17,6 @@ from django.db.models.functions import Coalesce
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from apps.core.choices import NoticeLevel
 from apps.core.exceptions import (
     DomainError,
     IllegalMove,
@@ -31,19 +30,15 @@ from apps.core.models import ActionLog, User
 from apps.core.public import REPLAY_FOR, Nonce, new_code, tidy_code
 from apps.core.services import public as sending
 from apps.core.services.files import store_file
-from apps.core.services.notices import notify
 from apps.core.services.photos import clean_photo
 from apps.customers.models import Customer
 from apps.customers.registries import movers
-from apps.feedback.choices import OPEN, EntryKind, Kind, Source, Status, Tier, WaitReason
+from apps.feedback.choices import OPEN, Kind, Source
 from apps.feedback.incoming import IncomingCustomer, IncomingFeedback
-from apps.feedback.models import Entry, Feedback, FeedbackFile, PublicEntry, PublicReceipt
+from apps.feedback.models import Feedback, FeedbackFile, PublicEntry, PublicReceipt
 from apps.feedback.selectors.public_entry import case_of, ended_at
-from apps.feedback.selectors.reference import reference
-from apps.feedback.services import moves
-from apps.feedback.services.grading import asks_for_nothing, tier_of
+from apps.feedback.services.inbound import customer_said
 from apps.feedback.services.intake import take_in
-from apps.feedback.services.telling import address, people
 from apps.shop.models import Store
 
 CHANNEL = "public_form"
@@ -238,41 +233,9 @@ def add(*, feedback_id: int, text: str, nonce: Nonce, sender: str, now: datetime
         raise Ended(_("This ended a while ago. Please write a new feedback; name this number in it."))
     # From here on staff read what is written, not the customer: it speaks the shop's language.
     with translation.override(settings.LANGUAGE_CODE):
-        _added(feedback, text, now=now)
+        customer_said(feedback=feedback, text=text, now=now, via="public")
     sending.settle(nonce, claim, result=feedback.pk)
     return feedback
-
-
-def _added(feedback: Feedback, text: str, *, now: datetime) -> None:
-    entry = Entry.objects.create(
-        feedback=feedback, kind=EntryKind.INBOUND, speaker=_("customer"), text=text.strip(), at=now
-    )
-    ref = reference()
-    reading = ref.reader.read(text, None, is_review_channel=False)
-    tier, _reasons = tier_of(ref, reading, feedback.channel)
-    if feedback.status == Status.WAITING and feedback.wait_reason == WaitReason.CUSTOMER:
-        moves.resume(feedback=feedback, by=None, now=now, reason=_("The customer answered."), via="public")
-    elif feedback.status in (Status.RESOLVED, Status.CLOSED) and not asks_for_nothing(
-        reading.kind, reading.sentiment, tier, reading.needs_review
-    ):
-        moves.reopen(feedback=feedback, by=None, now=now, reason=_("The customer wrote again."), via="public")
-    if tier == Tier.S and feedback.status in OPEN:
-        while feedback.tier != Tier.S:
-            moves.escalate(
-                feedback=feedback,
-                by=None,
-                now=now,
-                reason=_("What the customer added reads like an emergency."),
-                via="public",
-            )
-    notify(
-        recipients=people(ref, feedback, ("owner",)),
-        level=NoticeLevel.URGENT if feedback.tier == Tier.S else NoticeLevel.INFO,
-        title=_("%(number)s: the customer added something") % {"number": feedback.number},
-        url=address(feedback.pk),
-        key=f"added:{entry.pk}",
-        now=now,
-    )
 
 
 # -- forgetting ----------

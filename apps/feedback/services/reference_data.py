@@ -11,7 +11,16 @@ from typing import Any
 from apps.core.reference import touch
 from apps.core.services.reference_data import upsert
 from apps.feedback.answering.gates import shipped_words
-from apps.feedback.models import Category, Channel, SlaPolicy, SlaTarget, TierPolicy, VisitCriterion, WordList
+from apps.feedback.models import (
+    Category,
+    Channel,
+    Macro,
+    SlaPolicy,
+    SlaTarget,
+    TierPolicy,
+    VisitCriterion,
+    WordList,
+)
 from apps.feedback.selectors.knowledge import GATE_LISTS
 from apps.feedback.selectors.knowledge import STAMP as KNOWLEDGE
 from apps.feedback.selectors.reference import STAMP
@@ -39,6 +48,7 @@ def load_feedback_reference() -> dict[str, Counter[str]]:
         "calendars": load_calendars(_shipped("sla_policies.json")["calendars"]),
         "service levels": _sla(),
         "visit criteria": _visit_criteria(),
+        "macros": _macros(),
     }
     touch(STAMP)
     touch(KNOWLEDGE)
@@ -180,6 +190,18 @@ def _visit_criteria() -> Counter[str]:
                 "weight": entry["weight"],
                 "position": position,
             },
+        )
+        done[what] += 1
+    return done
+
+
+def _macros() -> Counter[str]:
+    done: Counter[str] = Counter()
+    for position, entry in enumerate(_shipped("macros.json")["macros"]):
+        _, what = upsert(
+            Macro,
+            key={"name": entry["name"]},
+            values={"description": entry["description"], "steps": entry["steps"], "position": position},
         )
         done[what] += 1
     return done

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from apps.messaging.choices import GatewayKind
 from apps.messaging.gateways.base import Adapter, Answer, Outgoing, secret_name
+from apps.messaging.gateways.http import SignedHttp
 from apps.messaging.gateways.local import Assisted, Console
+from apps.messaging.gateways.mail import Mail
+from apps.messaging.gateways.robots import DingtalkRobot, FeishuRobot, WecomRobot
+from apps.messaging.gateways.sms import AliyunSms, TencentSms
+from apps.messaging.gateways.wechat import WechatService, WechatTemplate
 
 if TYPE_CHECKING:
     from apps.messaging.models import Gateway
@@ -14,6 +19,15 @@ if TYPE_CHECKING:
 ADAPTERS: dict[str, Adapter] = {
     GatewayKind.CONSOLE: Console(),
     GatewayKind.ASSISTED: Assisted(),
+    GatewayKind.EMAIL: Mail(),
+    GatewayKind.ALIYUN_SMS: AliyunSms(),
+    GatewayKind.TENCENT_SMS: TencentSms(),
+    GatewayKind.WECHAT_TEMPLATE: WechatTemplate(),
+    GatewayKind.WECHAT_SERVICE: WechatService(),
+    GatewayKind.SIGNED_HTTP: SignedHttp(),
+    GatewayKind.WECOM_ROBOT: WecomRobot(),
+    GatewayKind.DINGTALK_ROBOT: DingtalkRobot(),
+    GatewayKind.FEISHU_ROBOT: FeishuRobot(),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.core import masking
 from apps.core.models import StoredFile
@@ -110,8 +111,8 @@ class OutboundMessage(models.Model):
     objects = OutboundQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("message")
-        verbose_name_plural = _("messages")
+        verbose_name = pgettext_lazy("outbox", "message")
+        verbose_name_plural = pgettext_lazy("outbox", "messages")
         ordering = ("-id",)
         permissions = (
             ("send_message", _("Can send messages and mark them as sent")),

@@ -45,7 +45,9 @@ class MessageTemplate(Stamped):
     title = models.CharField(_("title"), max_length=80)
     subject = models.CharField(_("subject line"), max_length=120, blank=True, help_text=_("E-mail only."))
     body = models.TextField(
-        _("text"), max_length=4000, help_text=_("Variables as {{name}}; {{name?}} may stay empty.")
+        _("text"),
+        max_length=4000,
+        help_text=_("Variables stand in double braces: {{name}}; {{name?}} may stay empty."),
     )
     language = models.CharField(_("language"), max_length=5, choices=Language.choices, default=Language.ZH)
     category_code = models.CharField(

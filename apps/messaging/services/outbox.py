@@ -30,7 +30,7 @@ from apps.messaging.choices import (
     MessageState,
 )
 from apps.messaging.models import Gateway, MessageTemplate, OutboundMessage
-from apps.messaging.registries import TextFacts, text_checks, variables
+from apps.messaging.registries import TextCheck, TextFacts, text_checks, variables
 from apps.messaging.selectors import (
     Envelope,
     Recipient,
@@ -97,7 +97,11 @@ def enqueue(
     with transaction.atomic():
         for _attempt in range(3):
             known = _known(drafts)
-            fresh = {_key(draft): draft for draft in drafts if _key(draft) not in known}
+            fresh: dict[Key, Draft] = {}
+            for draft in drafts:
+                if _key(draft) not in known:
+                    # The same twice in one list: the first counts.
+                    fresh.setdefault(_key(draft), draft)
             rows = _rows(list(fresh.values()), by=by, now=now)
             try:
                 with transaction.atomic():
@@ -131,6 +135,8 @@ def _check(draft: Draft) -> None:
         )
     if draft.channel == MessageChannel.STAFF_GROUP and draft.gateway is None:
         raise InvalidInput(_("Choose the group."), field="gateway")
+    if draft.link and not draft.link.startswith(("https://", "http://", "/")):
+        raise InvalidInput(_("A link begins with http:// or https://."), field="link")
     if len(draft.purpose) > 60 or len(draft.subject_key) > 80 or len(draft.period_key) > 80:
         raise ValueError("purpose, subject_key or period_key is too long")
 
@@ -206,7 +212,7 @@ def _rows(drafts: Sequence[Draft], *, by: User | None, now: datetime) -> list[Ou
         )
         for draft in drafts
     ]
-    said: dict[tuple[str, str, str], tuple[str, str]] = {}
+    objections = Objections(ready, now)
     rows = []
     for draft, envelope, recipient in zip(drafts, envelopes, recipients_of(envelopes, now=now), strict=True):
         row = OutboundMessage(
@@ -223,7 +229,7 @@ def _rows(drafts: Sequence[Draft], *, by: User | None, now: datetime) -> list[Ou
             title=draft.title[:200],
             body=draft.body,
             link=draft.link[:500],
-            payload=draft.payload,
+            payload=draft.payload | ({"approved": True} if draft.approved else {}),
             address=draft.address,
             zone=draft.zone,
             respects_quiet_hours=_waits_for_morning(draft),
@@ -235,7 +241,7 @@ def _rows(drafts: Sequence[Draft], *, by: User | None, now: datetime) -> list[Ou
             created_at=now,
             updated_at=now,
         )
-        _place(row, draft, recipient, ready, said, now)
+        _place(row, draft, recipient, ready, objections, now)
         rows.append(row)
     return rows
 
@@ -266,7 +272,7 @@ def _place(
     draft: Draft,
     recipient: Recipient,
     ready: Setup,
-    said: dict[tuple[str, str, str], tuple[str, str]],
+    objections: Objections,
     now: datetime,
 ) -> None:
     """Set the state in which a new message begins."""
@@ -274,7 +280,7 @@ def _place(
     if decision.outcome == gate.REFUSE:
         _refuse(row, decision.code, wording.reason(decision.code))
         return
-    code, text = _objection(draft, ready, said, now)
+    code, text = objections.to(draft)
     if code:
         _refuse(row, code, text)
     elif row.channel in ASSISTED:
@@ -293,34 +299,41 @@ def _refuse(row: OutboundMessage, code: str, text: str) -> None:
     row.state, row.error_code, row.error = MessageState.REFUSED, code, text[:300]
 
 
-def _objection(
-    draft: Draft, ready: Setup, said: dict[tuple[str, str, str], tuple[str, str]], now: datetime
-) -> tuple[str, str]:
-    """What carriers or the registered checks have against the text: (code, sentence). Equal texts are read once."""
-    if draft.channel == MessageChannel.STAFF_GROUP:
+class Objections:
+    """What carriers and the registered checks have against texts. Prepared once; equal texts are read once."""
+
+    def __init__(self, ready: Setup, now: datetime) -> None:
+        self.refused_words, self.now = ready.policy.refused_words, now
+        self._checks: list[TextCheck] | None = None
+        self._said: dict[tuple[str, ...], tuple[str, str]] = {}
+
+    def to(self, draft: Draft) -> tuple[str, str]:
+        """(code, sentence), ("", "") when there is none."""
+        if draft.channel == MessageChannel.STAFF_GROUP:
+            return "", ""
+        key = (draft.channel, draft.message_class, draft.purpose, str(draft.approved), draft.body)
+        if key not in self._said:
+            self._said[key] = self._read(draft)
+        return self._said[key]
+
+    def _read(self, draft: Draft) -> tuple[str, str]:
+        if draft.channel == MessageChannel.SMS:
+            problems = carrier.problems(
+                draft.body, message_class=draft.message_class, refused_words=self.refused_words
+            )
+            if problems:
+                return "carrier", " ".join(wording.sentence(problem) for problem in problems)
+        if self._checks is None:
+            self._checks = [prepare(self.now) for prepare in text_checks]
+        facts = TextFacts(draft.channel, draft.message_class, draft.purpose, self.now)
+        findings = [finding for check in self._checks for finding in check(draft.body, facts)]
+        for finding in findings:
+            if finding.action == "block":
+                return "text_blocked", f"{finding.title}: {finding.message}"
+        for finding in findings:
+            if finding.action == "require_approval" and not draft.approved:
+                return "needs_approval", f"{finding.title}: {finding.message}"
         return "", ""
-    key = (draft.channel, f"{draft.message_class} {draft.purpose} {draft.approved}", draft.body)
-    if key not in said:
-        said[key] = _read_text(draft, ready, now)
-    return said[key]
-
-
-def _read_text(draft: Draft, ready: Setup, now: datetime) -> tuple[str, str]:
-    if draft.channel == MessageChannel.SMS:
-        found = carrier.problems(
-            draft.body, message_class=draft.message_class, refused_words=ready.policy.refused_words
-        )
-        if found:
-            return "carrier", " ".join(wording.sentence(problem) for problem in found)
-    facts = TextFacts(draft.channel, draft.message_class, draft.purpose, now)
-    findings = [finding for check in text_checks for finding in check(draft.body, facts)]
-    for finding in findings:
-        if finding.action == "block":
-            return "text_blocked", f"{finding.title}: {finding.message}"
-    for finding in findings:
-        if finding.action == "require_approval" and not draft.approved:
-            return "needs_approval", f"{finding.title}: {finding.message}"
-    return "", ""
 
 
 def told(rows: Sequence[OutboundMessage], now: datetime) -> None:
@@ -363,8 +376,12 @@ def mark_sent(
 
 
 def retry(*, message: OutboundMessage, by: User, now: datetime, reason: str = "") -> ActionLog:
-    """Try again what failed or was refused; the gate looks at it again. What people carry goes back on their list."""
+    """Try again what failed or was refused; gate and checks look at it again. What people carry goes back on their
+    list. Raises InvalidInput where the text itself is what stands in the way: write it anew."""
     assisted = message.channel in ASSISTED
+    _code, objection = Objections(setup(), now).to(_draft_of(message))
+    if objection:
+        raise InvalidInput(objection, code=_code)
     changes: dict[str, Any] = {
         "error_code": "",
         "error": "",
@@ -383,6 +400,18 @@ def retry(*, message: OutboundMessage, by: User, now: datetime, reason: str = ""
         if decision.outcome == gate.REFUSE:
             raise InvalidInput(wording.reason(decision.code), code=decision.code)
     return _move(message, "do_again" if assisted else "retry", by=by, now=now, reason=reason, changes=changes)
+
+
+def _draft_of(message: OutboundMessage) -> Draft:
+    """What the checks of texts read, of a stored message."""
+    return Draft(
+        purpose=message.purpose,
+        subject_key=message.subject_key,
+        channel=message.channel,
+        body=message.body,
+        message_class=message.message_class,
+        approved=bool(message.payload.get("approved")),
+    )
 
 
 def cancel(*, message: OutboundMessage, by: User, now: datetime, reason: str = "") -> ActionLog:

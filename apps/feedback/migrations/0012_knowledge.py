@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('customers', '0001_initial'),
-        ('feedback', '0010_fixb'),
+        ('feedback', '0011_answering'),
         ('shop', '0002_team_life'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

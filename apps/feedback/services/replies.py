@@ -1,0 +1,422 @@
+"""Answering a customer from the case: checked by the law, sent through the outbox, counted when it is sent (R20, R24)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.core.files.base import File
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.compliance.selectors import check, was_approved
+from apps.compliance.services import verdicts
+from apps.compliance.types import Facts, Finding, worst
+from apps.core.choices import NoticeLevel
+from apps.core.exceptions import DomainError, InvalidInput, StaleState
+from apps.core.models import ActionLog, Approval, User
+from apps.core.services import approvals
+from apps.core.services.files import store_file
+from apps.core.services.notices import notify
+from apps.core.workflow import check as check_move
+from apps.core.workflow import perform
+from apps.feedback.choices import ClockKind, ContactMethod, EntryKind, HeldState, Status
+from apps.feedback.models import Entry, Feedback, FeedbackFile, HeldReply
+from apps.feedback.selectors.reference import reference
+from apps.feedback.services import clocks, moves
+from apps.feedback.services.telling import address, people
+from apps.feedback.transitions import FEEDBACK
+from apps.messaging.choices import ASSISTED, MessageChannel, MessageState
+from apps.messaging.models import MessageTemplate, OutboundMessage
+from apps.messaging.services.outbox import Draft, enqueue, mark_sent
+
+APPROVAL_KIND = "feedback.reply"
+METHODS = {
+    MessageChannel.SMS: ContactMethod.SMS,
+    MessageChannel.WECHAT: ContactMethod.WECHAT,
+    MessageChannel.EMAIL: ContactMethod.EMAIL,
+    MessageChannel.APP: ContactMethod.CHAT,
+    MessageChannel.PLATFORM_IM: ContactMethod.CHAT,
+    MessageChannel.PUBLIC_REPLY: ContactMethod.PUBLIC_REPLY,
+}
+# What a sent reply may be besides a contact: the promise whose clock it stops.
+ALSO = {"give_plan": ClockKind.PLAN_GIVEN, "give_progress": ClockKind.PROGRESS_GIVEN}
+# Words that speak of the customer's review being written anew; neutral ones too, since they come once only (REV-10).
+INVITES = re.compile(
+    r"(?:更新|修改|改|追加|追评|重新)[^。！？\n]{0,6}评[价论]|评[价论][^。！？\n]{0,6}(?:更新|修改)"
+)
+SENT = frozenset({MessageState.SENT, MessageState.DELIVERED})
+GONE = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
+
+
+class NewerWords(StaleState):
+    """Somebody spoke on the case since the page was drawn."""
+
+    code = "newer_words"
+
+
+class Held(DomainError):
+    """A rule sends this text to a second person; it goes out when they approve."""
+
+    code = "held"
+    status = 202
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply as somebody wrote it.
+
+    `token` names the page it was written on: sent twice, it is one reply. `seen` is the newest entry that page showed;
+    None does not ask. `also` is "give_plan" or "give_progress" where the text is that as well.
+    """
+
+    channel: str
+    text: str
+    token: str
+    template: MessageTemplate | None = None
+    also: str = ""
+    seen: int | None = None
+    files: Sequence[File] = field(default_factory=tuple)
+
+
+def subject_key(feedback_id: int) -> str:
+    """How the outbox names a case."""
+    return f"feedback:{feedback_id}"
+
+
+def findings_of(feedback: Feedback, text: str, channel: str, *, now: datetime) -> tuple[list[Finding], Facts]:
+    """What the rules say of a reply to this case, and the facts they were told. Two queries at most."""
+    invites = INVITES.search(text) is not None
+    facts = Facts(
+        subject="public_reply" if channel == MessageChannel.PUBLIC_REPLY else "reply",
+        reward="none",
+        trigger="none",
+        review_script_required=False,
+        invites_review=invites,
+        review_invites_before=_invitations(feedback) if invites else None,
+        refused_review_contact=feedback.reading.get("refuses_review_contact", False) if invites else None,
+        remedy_executed=feedback.status in (Status.RESOLVED, Status.CLOSED) if invites else None,
+        local_hour=timezone.localtime(now).hour,
+        channel=channel,
+        message_class="service",
+    )
+    return check(text, facts=facts, at=now), facts
+
+
+def _invitations(feedback: Feedback) -> int:
+    return (
+        OutboundMessage.objects.filter(subject_key=subject_key(feedback.pk), payload__invites_review=True)
+        .exclude(state__in=GONE)
+        .count()
+    )
+
+
+def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> Entry:
+    """Send an answer, or stand it on the list of what people carry to the platform.
+
+    The same page sent twice makes one reply. Raises NotPermitted or IllegalMove (not yours, not open), InvalidInput (no
+    text, no such way, the gate refuses: the refused message stays in the outbox with its reason), NewerWords, Unlawful
+    (params `findings`: kept as a verdict), Held (a second person was asked; the text is kept and goes out with their
+    yes).
+    """
+    check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
+    if reply.also and reply.also not in ALSO:
+        raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": reply.also}, field="also")
+    text = reply.text.strip()
+    if len(text) < 2:
+        raise InvalidInput(_("The reply is empty."), field="text")
+    known = _sent_before(feedback, reply)
+    if known is not None:
+        return known
+    if reply.seen is not None and (newest := _newest(feedback)) > reply.seen:
+        words = Entry.objects.select_related("by").get(pk=newest)
+        raise NewerWords(
+            _("%(who)s has just written on this case. Read it, then send yours.")
+            % {"who": words.by or words.speaker or _("somebody")}
+        )
+    findings, facts = findings_of(feedback, text, reply.channel, now=now)
+    action = worst(findings)
+    key = subject_key(feedback.pk)
+    approved = action == "require_approval" and was_approved(subject_key=key, text=text)
+    if action in ("block", "require_approval") and not approved:
+        verdict = verdicts.keep(
+            findings=findings,
+            text=text,
+            facts=facts,
+            by=by,
+            now=now,
+            subject_key=key,
+            url=address(feedback.pk),
+        )
+        assert verdict is not None
+        if action == "block":
+            raise verdicts.Unlawful(
+                _("This may not be sent: %(rule)s.") % {"rule": findings[0].title}, findings=findings
+            )
+        _hold(feedback, reply, text, verdict, by=by, now=now)
+        raise Held(_("A second person must approve this text; you will be told."), findings=findings)
+    if action:
+        verdicts.keep(
+            findings=findings,
+            text=text,
+            facts=facts,
+            by=by,
+            now=now,
+            subject_key=key,
+            url=address(feedback.pk),
+        )
+    return _send(feedback, reply, text, by=by, now=now, invites=facts.invites_review is True)
+
+
+def send_approved(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> Entry:
+    """Send a text that a second person has read already, e.g. one answer to many. Raises as `send_reply` does."""
+    check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
+    return _sent_before(feedback, reply) or _send(
+        feedback, reply, reply.text.strip(), by=by, now=now, approved=True
+    )
+
+
+def _sent_before(feedback: Feedback, reply: Reply) -> Entry | None:
+    return Entry.objects.filter(
+        feedback=feedback, message__purpose="reply", message__period_key=reply.token
+    ).first()
+
+
+def _newest(feedback: Feedback) -> int:
+    # Notes are said to nobody outside; two notes at once harm nobody.
+    rows = Entry.objects.filter(feedback=feedback).exclude(kind=EntryKind.NOTE)
+    return rows.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def _hold(feedback: Feedback, reply: Reply, text: str, verdict: Any, *, by: User, now: datetime) -> HeldReply:
+    with transaction.atomic():
+        held = HeldReply.objects.create(
+            feedback=feedback,
+            channel=reply.channel,
+            text=text,
+            template=reply.template,
+            also=reply.also,
+            verdict=verdict,
+            by=by,
+            at=now,
+        )
+        approval = approvals.ask(
+            kind=APPROVAL_KIND,
+            record=held,
+            title=_("Reply on %(number)s") % {"number": feedback.number},
+            permission=verdicts.APPROVE,
+            by=by,
+            now=now,
+            summary=verdict.text,
+            payload={finding["rule"]: finding["title"] for finding in verdict.findings},
+            url=address(feedback.pk),
+        )
+        verdict.approval = approval
+        verdict.save(update_fields=["approval"])
+    return held
+
+
+def held_approved(approval: Approval, by: User, now: datetime) -> None:
+    """Core's yes: the reply goes out in its writer's name, as it was read."""
+    held = (
+        HeldReply.objects.select_for_update(of=("self",))
+        .select_related("feedback", "verdict", "template", "by")
+        .get(pk=approval.object_id)
+    )
+    verdicts.approved(_verdict_view(held), by, now)
+    reply = Reply(
+        channel=held.channel, text=held.text, token=f"held-{held.pk}", template=held.template, also=held.also
+    )
+    _send(held.feedback, reply, held.text, by=held.by, now=now, approved=True)
+    HeldReply.objects.filter(pk=held.pk).update(state=HeldState.SENT)
+
+
+def held_rejected(approval: Approval, by: User, now: datetime) -> None:
+    """Core's no."""
+    held = HeldReply.objects.select_related("verdict").get(pk=approval.object_id)
+    verdicts.rejected(_verdict_view(held, approval.reason), by, now)
+    HeldReply.objects.filter(pk=held.pk, state=HeldState.WAITING).update(state=HeldState.DROPPED)
+
+
+def _verdict_view(held: HeldReply, reason: str = "") -> Any:
+    return Approval(object_id=held.verdict_id, reason=reason)
+
+
+def _send(
+    feedback: Feedback,
+    reply: Reply,
+    text: str,
+    *,
+    by: User,
+    now: datetime,
+    approved: bool = False,
+    invites: bool = False,
+) -> Entry:
+    with transaction.atomic():
+        customer = feedback.customer
+        public = reply.channel == MessageChannel.PUBLIC_REPLY
+        message = enqueue(
+            Draft(
+                purpose="reply",
+                subject_key=subject_key(feedback.pk),
+                channel=reply.channel,
+                body=text,
+                customer=None if public else customer,
+                # A public reply is written under the review, whoever wrote it.
+                address=feedback.number if public or customer is None else "",
+                template=reply.template,
+                title=_("About your feedback %(number)s") % {"number": feedback.number},
+                payload={"also": reply.also, "invites_review": invites},
+                period_key=reply.token,
+                is_answer=True,
+                approved=approved,
+            ),
+            by=by,
+            now=now,
+        )[0]
+        if message.state == MessageState.REFUSED:
+            # Committed with its reason; the writer's text stays on the page.
+            refused = message
+        else:
+            refused = None
+            entry, made = Entry.objects.get_or_create(
+                message=message,
+                defaults={
+                    "feedback": feedback,
+                    "kind": EntryKind.REPLY,
+                    "method": METHODS.get(MessageChannel(reply.channel), ""),
+                    "text": text,
+                    "at": now,
+                    "by": by,
+                },
+            )
+            if made:
+                for upload in reply.files:
+                    stored = store_file(upload=upload, by=by, now=now)
+                    FeedbackFile.objects.create(feedback=feedback, file=stored, entry=entry)
+                moves.announce(feedback, "reply", by)
+    if refused is not None:
+        raise InvalidInput(
+            _("The message was not allowed: %(why)s") % {"why": refused.error},
+            code=refused.error_code,
+            field="channel",
+        )
+    return entry
+
+
+def carried(
+    *, message: OutboundMessage, proof: str, by: User, now: datetime, file: File | None = None
+) -> None:
+    """The person has put the text on the platform (decision 19): it counts from now on."""
+    mark_sent(message=message, proof=proof or _("Sent on the platform"), by=by, now=now, file=file)
+
+
+# -- counting what was sent ----------
+def settle(*, message_id: int, now: datetime) -> bool:
+    """Count a reply whose message has left: first-response clock, state, owner. Once; answers whether it did.
+
+    A machine's message never counts as an answer (decision 2). What failed is told to its writer.
+    """
+    entry = (
+        Entry.objects.select_related("message", "feedback", "by")
+        .filter(message_id=message_id, settled_at__isnull=True)
+        .first()
+    )
+    if entry is None or entry.message is None:
+        return False
+    state = entry.message.state
+    if state in SENT:
+        return _count(entry, now=now)
+    if state in GONE or state == MessageState.TO_CHECK:
+        _tell_writer(entry, now=now)
+    return False
+
+
+def _count(entry: Entry, *, now: datetime) -> bool:
+    message = entry.message
+    assert message is not None
+    at = message.sent_at or now
+    with transaction.atomic():
+        feedback = Feedback.objects.select_for_update().get(pk=entry.feedback_id)
+        if not Entry.objects.filter(pk=entry.pk, settled_at__isnull=True).update(settled_at=now):
+            return False
+        if entry.is_automatic or feedback.status not in FEEDBACK.get("record_contact").sources:  # type: ignore[union-attr]
+            return True
+        changes: dict[str, Any] = {}
+        at = max(at, feedback.received_at)
+        if feedback.first_response_at is None:
+            changes["first_response_at"] = at
+        if feedback.assignee_id is None and entry.by_id is not None:
+            changes |= {"assignee_id": entry.by_id, "assigned_at": now, "claimed_at": now}
+        log = perform(
+            FEEDBACK,
+            feedback,
+            "record_contact",
+            by=None,
+            now=now,
+            via="reply",
+            changes=changes,
+            data={"how": entry.method, "message": message.pk},
+        )
+        ActionLog.objects.filter(pk=log.pk).update(by=entry.by)
+        also = message.payload.get("also", "")
+        stops = [ClockKind.FIRST_RESPONSE]
+        if also in ALSO:
+            stops.append(ALSO[also])
+            ActionLog.objects.create(
+                model="feedback.feedback",
+                object_id=feedback.pk,
+                verb=also,
+                from_state=feedback.status,
+                to_state=Status.IN_PROGRESS,
+                reason=entry.text,
+                by=entry.by,
+                via="reply",
+                at=now,
+            )
+        if feedback.status in (Status.NEW, Status.ASSIGNED):
+            Feedback.objects.filter(pk=feedback.pk).update(status=Status.IN_PROGRESS)
+            ActionLog.objects.filter(pk=log.pk).update(to_state=Status.IN_PROGRESS)
+            feedback.status = Status.IN_PROGRESS
+        clocks.stop(feedback, stops, now=at)
+        moves.announce(feedback, "record_contact", entry.by)
+    return True
+
+
+def _tell_writer(entry: Entry, *, now: datetime) -> None:
+    message, feedback = entry.message, entry.feedback
+    assert message is not None
+    writers = [entry.by_id] if entry.by_id else people(reference(), feedback, ("owner",))
+    doubtful = message.state == MessageState.TO_CHECK
+    notify(
+        recipients=[pk for pk in writers if pk],
+        level=NoticeLevel.WARNING,
+        title=(
+            _("%(number)s: nobody knows whether your reply arrived")
+            if doubtful
+            else _("%(number)s: your reply did not go out")
+        )
+        % {"number": feedback.number},
+        body=message.error,
+        url=address(feedback.pk),
+        key=f"reply:{message.pk}:{message.state}:{message.attempts}",
+        now=now,
+    )
+
+
+def settle_missed(*, now: datetime, limit: int = 500) -> int:
+    """Replies that went out while nobody listened: a crash between sending and counting. Answers how many."""
+    waiting = Entry.objects.filter(
+        message__isnull=False, settled_at__isnull=True, message__state__in=SENT
+    ).values_list("message_id", flat=True)[:limit]
+    return sum(settle(message_id=pk, now=now) for pk in list(waiting) if pk is not None)
+
+
+def carries(message: OutboundMessage) -> bool:
+    """Whether a person has to put this on the platform."""
+    return message.channel in ASSISTED and message.state == MessageState.TO_DO
