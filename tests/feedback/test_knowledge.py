@@ -478,7 +478,10 @@ def test_card_and_use(on: Cast) -> None:
     assert ArticleUse.objects.get().kind == "used"
     client.post(address, {"fits": "0"})
     assert ArticleUse.objects.get().kind == "unfit"
-    assert "data-text" not in client.get(f"/admin/feedback/feedback/{feedback.pk}/change/").content.decode()
+    assert (
+        "每天10:00–22:00营业"
+        not in client.get(f"/admin/feedback/feedback/{feedback.pk}/change/").content.decode()
+    )
     stranger = login(on.sue)
     hidden = created(ask("别家店几点打烊"))
     assert (
