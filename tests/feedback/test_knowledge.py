@@ -77,7 +77,7 @@ def _fresh() -> Any:
 def test_questions_find_their_article(shipped: Index, question: str, code: str) -> None:
     best = shipped.search(question)[0]
     assert best.key[0] == code, shipped.search(question)  # type: ignore[index]
-    assert best.confidence > 0.3
+    assert best.confidence > 0.25
 
 
 @pytest.mark.parametrize(
@@ -203,13 +203,18 @@ def test_what_the_reading_leaves_to_people(facts: Facts, reason: str) -> None:
 
 
 @db
+@pytest.mark.usefixtures("cast")
 def test_staff_add_words_to_a_gate() -> None:
     from apps.feedback.models import WordList
 
-    assert "price" not in stops("多少银子", Facts(), selector.gate_words())
-    WordList.objects.create(path="knowledge/gates/price", words=["多少银子", "re:.*"])
+    assert stops("多少银子", Facts(), selector.gate_words()) == []
+    row = WordList.objects.get(path="knowledge/gates/price")
+    assert "便宜" in row.words and not any(word.startswith("re:") for word in row.words)
+    row.words = ["多少银子", "re:.*"]
+    row.save()
     words = selector.gate_words()
     assert stops("多少银子", Facts(), words) == ["price"]
+    assert stops("能再少十块不", Facts(), words) == ["price"]  # the shipped expressions stay
     assert stops("几点开门", Facts(), words) == []
 
 
@@ -473,7 +478,10 @@ def test_card_and_use(on: Cast) -> None:
     assert ArticleUse.objects.get().kind == "used"
     client.post(address, {"fits": "0"})
     assert ArticleUse.objects.get().kind == "unfit"
-    assert "data-text" not in client.get(f"/admin/feedback/feedback/{feedback.pk}/change/").content.decode()
+    assert (
+        "每天10:00–22:00营业"
+        not in client.get(f"/admin/feedback/feedback/{feedback.pk}/change/").content.decode()
+    )
     stranger = login(on.sue)
     hidden = created(ask("别家店几点打烊"))
     assert (

@@ -40,6 +40,7 @@ from apps.feedback.models import (
     WebhookSecret,
     WordList,
 )
+from apps.feedback.selectors.knowledge import STAMP as KNOWLEDGE
 from apps.feedback.selectors.reference import DEFAULT_WEIGHTS, STAMP
 from apps.feedback.transitions import FEEDBACK, PROMISE
 
@@ -197,7 +198,7 @@ class WordListAdmin(HistoryModelAdmin):
     """The lexicon: words that raise a case to S, that show anger, that cancel a hit … (R15)."""
 
     form = WordListForm
-    reference_stamps = STAMPS
+    reference_stamps = (*STAMPS, KNOWLEDGE)
     list_display = ("__str__", "path", "show_count", "show_beginning", "is_edited")
     list_filter = ("is_edited",)
     search_fields = ("path__icontains", "label__icontains")

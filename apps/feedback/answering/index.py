@@ -91,12 +91,14 @@ class Index:
         self.weights = weights or Weights.shipped()
         self.entries: dict[Hashable, Entry] = {}
         self._languages: dict[Hashable, str] = {}
-        self._variants: dict[Hashable, list[tuple[str, dict[str, float]]]] = {}
+        # Per article: text, what it says, and how much that weighs.
+        self._variants: dict[Hashable, list[tuple[str, frozenset[str], float]]] = {}
+        bags: dict[Hashable, list[tuple[str, dict[str, float]]]] = {}
         places: dict[str, dict[Hashable, float]] = defaultdict(dict)
         for entry in entries:
             self.entries[entry.key] = entry
             asked = [(text, tokens(prepare(text))) for text in (entry.title, *entry.variants) if text]
-            self._variants[entry.key] = asked
+            bags[entry.key] = asked
             for source, weight in (
                 ((tokens(prepare(entry.body)),), SAID),
                 ((tokens(prepare(term)) for term in entry.terms), NAMED),
@@ -113,6 +115,10 @@ class Index:
             token: log(1 + total / (len(found) + 0.5)) ** POWER for token, found in self._places.items()
         }
         self._rarest = log(1 + total / 0.5) ** POWER
+        for key, asked in bags.items():
+            self._variants[key] = [
+                (text, frozenset(bag), sum(self._weigh(bag).values())) for text, bag in asked
+            ]
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -177,7 +183,7 @@ class Index:
             held = sum(weight for token, weight in signs.items() if key in self._places.get(token, _NOWHERE))
             features = (
                 cover,
-                held / named if named else 0.0,
+                held / named if named else cover,
                 near,
                 asked_share,
                 variant_share,
@@ -195,11 +201,9 @@ class Index:
     ) -> tuple[float, float, float, str]:
         """(likeness, share of the question, share of the variant, the variant) of the nearest way of asking."""
         best = (0.0, 0.0, 0.0, "")
-        for variant, bag in self._variants[key]:
-            weighed = self._weigh(bag)
-            common = sum(weight for token, weight in asked.items() if token in weighed)
+        for variant, held, own in self._variants[key]:
+            common = sum(weight for token, weight in asked.items() if token in held)
             if common:
-                own = sum(weighed.values())
                 near = 2 * common / (mass + own)
                 if near > best[0]:
                     best = (near, common / mass, common / own, variant)

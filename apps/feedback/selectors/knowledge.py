@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from apps.core.reference import Cached
 from apps.core.statistics import Share
 from apps.feedback.answering import Entry, Facts, Hit, Index, Weights, stops
+from apps.feedback.answering.gates import shipped_words
 from apps.feedback.choices import ArticleState, ArticleUseKind, AutoAnswerState, Verdict
 from apps.feedback.models import Article, ArticleUse, AutoAnswer, Feedback, KnowledgePolicy, WordList
 
@@ -22,7 +23,7 @@ STAMP = "feedback.knowledge"
 #: Suggestions less sure than this are not shown: a wrong one costs reading time.
 SHOWN_FROM = 0.12
 SURE, LIKELY = 0.75, 0.4
-#: Staff's own words for the gates, edited under Word lists; each adds to the shipped list of its reason.
+#: Where the words of the gates stand under Word lists, a list for each reason.
 GATE_LISTS = "knowledge/gates/"
 STEPS = tuple(round(0.2 + 0.05 * step, 2) for step in range(16))
 
@@ -152,17 +153,13 @@ class Base:
 
 
 def gate_words() -> dict[str, tuple[str, ...]]:
-    """The shipped lists with what staff added under Word lists ("knowledge/gates/price"). One query."""
-    from apps.feedback.answering.gates import shipped_words
-
+    """The words of each reason as staff keep them under Word lists, with the shipped expressions. One query."""
     words = dict(shipped_words())
     for row in WordList.objects.filter(path__startswith=GATE_LISTS):
         reason = row.path.removeprefix(GATE_LISTS)
         # Staff's words are words: an expression of theirs could stand still on a long text.
-        own = tuple(
-            word for word in row.words if isinstance(word, str) and word and not word.startswith("re:")
-        )
-        words[reason] = (*words.get(reason, ()), *own)
+        own = (word for word in row.words if isinstance(word, str) and word and not word.startswith("re:"))
+        words[reason] = (*own, *(word for word in words.get(reason, ()) if word.startswith("re:")))
     return words
 
 

@@ -239,7 +239,8 @@ def _worker(user: User, profile: StaffProfile | None) -> Worker:
 def build_reader(*, literal_seed: bool) -> Reader:
     """The reader over the edited word lists and categories; over the shipped ones where none are loaded."""
     categories = list(Category.objects.filter(is_active=True).select_related("parent", "department"))
-    lists = {row.path: row.words for row in WordList.objects.all()}
+    # Words that send a question to a person are no words of the reading.
+    lists = {row.path: row.words for row in WordList.objects.exclude(path__startswith="knowledge/")}
     model = trained_model()
     if not categories or not lists:
         return Reader.from_data(shipped_taxonomy(), shipped_lexicon(), model=model)

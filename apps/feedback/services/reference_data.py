@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.core.reference import touch
 from apps.core.services.reference_data import upsert
+from apps.feedback.answering.gates import shipped_words
 from apps.feedback.models import (
     Category,
     Channel,
@@ -20,6 +21,8 @@ from apps.feedback.models import (
     VisitCriterion,
     WordList,
 )
+from apps.feedback.selectors.knowledge import GATE_LISTS
+from apps.feedback.selectors.knowledge import STAMP as KNOWLEDGE
 from apps.feedback.selectors.reference import STAMP
 from apps.shop.models import Department, WorkCalendar
 from apps.shop.services.reference_data import load_calendars
@@ -48,6 +51,7 @@ def load_feedback_reference() -> dict[str, Counter[str]]:
         "macros": _macros(),
     }
     touch(STAMP)
+    touch(KNOWLEDGE)
     return done
 
 
@@ -121,6 +125,11 @@ def _word_lists() -> Counter[str]:
     lists = flat_lists(_analysis_data("lexicon.json"))
     lists["competitors"] = [entry["name"] for entry in _shipped("competitors.json")["competitors"]]
     labels = _shipped("word_lists.json")
+    # Expressions stay with the code; words are the shop's to change.
+    lists |= {
+        GATE_LISTS + reason: [word for word in words if not word.startswith("re:")]
+        for reason, words in shipped_words().items()
+    }
     for path, words in lists.items():
         _, what = upsert(
             WordList, key={"path": path}, values={"words": words, "label": labels.get(path, path)}
