@@ -1,6 +1,6 @@
 """How much automation costs beside intake: 100 rules over rows taken in by the same batches as an import.
 
-python benchmarks/automation.py --database-url postgres://… [--rows 50000] [--rules 100]
+python benchmarks/automation.py --file reviews.csv.gz --database-url postgres://… [--rows 50000] [--rules 100]
 
 Of the rows 20 % match one rule and 2 % match three; every rule has at least two conditions; actions (tag, note, run log)
 are really written. Prints intake's wall time, automation's (from the note after commit to the last write), their
@@ -10,42 +10,29 @@ ratio (goal: at most 0.30) and the queries of a batch with few and with many unm
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import random
 import time
+from pathlib import Path
 
-from common import peak_mb, use_database
+from common import need_file, peak_mb, use_database
 
 BATCH = 1000
-WORDS = [
-    "快递",
-    "包装",
-    "味道",
-    "客服",
-    "退款",
-    "门店",
-    "赠品",
-    "发票",
-    "尺码",
-    "颜色",
-    "电池",
-    "屏幕",
-    "面料",
-    "甜度",
-    "新鲜",
-    "破损",
-    "少件",
-    "补发",
-    "价格",
-    "会员",
-]
 
 
-def text_of(rng: random.Random, number: int, kind: str) -> str:
-    words = "，".join(
-        rng.choice(WORDS) + rng.choice(("不太好", "还可以", "很失望", "一般般", "要改进")) for _ in range(12)
-    )
-    tail = {"one": f" 暗号甲{number % 40:02d}", "three": " 暗号乙", "": ""}[kind]
-    return f"{words}，第{number}号来信{tail}"
+def texts_of(source: Path, rows: int) -> list[str]:
+    """Reviews of the real export, in a shuffled order."""
+    opener = gzip.open if source.suffix == ".gz" else open
+    with opener(source, "rt", encoding="utf-8-sig", newline="") as file:
+        found = [row["review"] for row in csv.DictReader(file) if row["review"].strip()]
+    random.Random(7).shuffle(found)
+    return found[:rows]
+
+
+def marked(text: str, number: int, kind: str) -> str:
+    """The text with the word some rules look for."""
+    return text + {"one": f" 暗号甲{number % 40:02d}", "three": " 暗号乙", "": ""}[kind]
 
 
 def rule_set(count: int) -> list[tuple[str, dict, list[dict]]]:
@@ -83,11 +70,15 @@ def rule_set(count: int) -> list[tuple[str, dict, list[dict]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--file")
     parser.add_argument("--database-url")
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--rules", type=int, default=100)
     options = parser.parse_args()
+    source = need_file(parser, options.file, "FILE")
     use_database(options.database_url)
+    texts = texts_of(source, options.rows)
+    options.rows = len(texts)
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
     from django.utils import timezone
@@ -123,7 +114,6 @@ def main() -> None:
         rules.enable(rule=rule, by=None, now=now)
     # The worker is this process: messages to a broker are not what is measured.
     taken_in.disconnect(dispatch_uid="automation.taken_in")
-    rng = random.Random(7)
     near = Near()
     intake = automation = 0.0
     result = engine.Result()
@@ -135,7 +125,7 @@ def main() -> None:
             items.append(
                 IncomingFeedback(
                     channel="taobao",
-                    text=text_of(rng, number, kind),
+                    text=marked(texts[number], number, kind),
                     external_id=f"{run}-{number}",
                     rating=1 + number % 5,
                 )

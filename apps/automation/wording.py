@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from apps.automation.conditions import LABELS, OPERATORS, choices_of, describe
 from apps.automation.registries import Param, actions, events, fields
@@ -123,7 +123,7 @@ def vocabulary() -> dict[str, Any]:
             "addAction": _("Add an action"),
             "remove": _("Remove"),
             "up": _("Move up"),
-            "event": _("When"),
+            "event": pgettext("rule", "When"),
             "conditions": _("and"),
             "actions": _("then do"),
             "field": _("field"),

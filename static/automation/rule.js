@@ -55,8 +55,9 @@
       input.value = JSON.stringify(rule);
     };
     const draw = (focus) => {
-      keep();
       stage.replaceChildren(eventPart(), conditionPart(), actionPart());
+      // Drawing fills in defaults.
+      keep();
       const target = focus && stage.querySelector(focus);
       if (target) target.focus();
     };
@@ -256,7 +257,6 @@
     }
 
     draw();
-    keep();
   }
 
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-rule-builder]").forEach(build));

@@ -293,6 +293,7 @@ def test_shipped_rules_do_not_double_what_intake_did(cast: Cast) -> None:
     assert WorkItem.objects.filter(kind="self_check").count() == 1
     assert told(cast.max, "过敏/假货") == 1
     assert load_automation_reference(now=NOW)["automation rules"] == {"kept": 4}
+    assert not any(problems_of_rule(rule) for rule in Rule.objects.all())
 
 
 def test_a_missing_product_opens_one_request_with_owner_and_deadline(cast: Cast) -> None:

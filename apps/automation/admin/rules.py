@@ -145,7 +145,8 @@ class RuleAdmin(MovesMixin, HistoryModelAdmin):
             {
                 "fields": (
                     ("position", "stop"),
-                    ("active_from", "active_until"),
+                    "active_from",
+                    "active_until",
                     ("working_time_only", "with_historical"),
                     "max_per_hour",
                 )

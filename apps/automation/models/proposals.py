@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -13,10 +15,10 @@ from apps.feedback.models import Feedback
 from apps.shop.models import WorkItem
 
 
-class ProposalQuerySet(models.QuerySet):
+class ProposalQuerySet(models.QuerySet[Any, Any]):
     """Proposals."""
 
-    def visible_to(self, user: object) -> ProposalQuerySet:
+    def visible_to(self, user: Any) -> ProposalQuerySet:
         """Those about feedback a person sees. Without a join where they see everything."""
         seen = Feedback.objects.visible_to(user)
         return self if not seen.query.where else self.filter(feedback__in=seen)

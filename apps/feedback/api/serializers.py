@@ -27,7 +27,7 @@ from apps.feedback.transitions import FEEDBACK
 MOST_IMAGES = 50
 MOST_LINES = 500
 # `note` and `correct` stand in the table too; correcting is what PATCH does.
-VERBS = [verb for verb in FEEDBACK.verbs() if verb != "correct"]
+VERBS = [verb for verb in FEEDBACK.verbs() if verb not in ("correct", "route")]
 
 
 class AuthorIn(serializers.Serializer):
