@@ -16,6 +16,7 @@ from django.db import models
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
+from apps.automation.models import Proposal, Rule
 from apps.core.models import Integration, User
 from apps.core.services.notices import notify
 from apps.core.services.reveals import reveal
@@ -23,10 +24,14 @@ from apps.core.services.tokens import issue_token
 from apps.customers.models import Customer, Order, OrderItem
 from apps.customers.services import consent, merging
 from apps.feedback.models import (
+    Article,
+    ArticleProposal,
+    AutoAnswer,
     Channel,
     DispatchRule,
     Feedback,
     ImportRun,
+    Macro,
     MysteryVisit,
     PublicEntry,
     Symposium,
@@ -34,9 +39,10 @@ from apps.feedback.models import (
     VisitFinding,
     WebhookSecret,
 )
-from apps.feedback.services import moves, promises, views, visits
+from apps.feedback.services import moves, promises, replies, topics, views, visits
 from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
+from apps.messaging.services.inbound import IncomingMessage, receive
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
 from tests.factories import NOW, Cast, arrive
@@ -56,6 +62,8 @@ STORED = (
     # Chinese of django-celery-beat that quotes the values a person types.
     re.compile(r"用作\"all\"|enabled设置为False|\{\"argument\": \"value\"\}|positional"),
     # __str__ of log-in records and of crontab lines.
+    # Sources of a rule of law with their addresses; names of variables in a template.
+    re.compile(r"《[^》]+》.*https?://|\{\{\w+\}\}"),
     re.compile(r"^.*Access (?:Log|Attempt) .*$|\(m/h/dM/MY/d\)"),
 )
 # Data that looks like words: JSON, scopes, addresses, the beginning of a key, a masked password.
@@ -181,8 +189,50 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     TrainedModel.objects.create(
         version="own-1", weights=b"", examples=80, held_out=20, before=0.8, after=0.9, created_at=NOW
     )
+    answering(cast, case, boss)
     client.force_login(boss)
     return client
+
+
+def answering(cast: Cast, urgent: Feedback, boss: User) -> None:
+    """Rows behind the pages of answering: replies, approvals, topics, articles, rules, webhooks."""
+    reply = replies.Reply(channel="platform_im", text="您好,非常抱歉,马上为您核实。", token="一")
+    replies.send_reply(feedback=urgent, reply=reply, by=boss, now=NOW)
+    receive(
+        [IncomingMessage(channel="sms", address="13900000009", text="在吗", external_id="一")],
+        gateway_code="yi",
+        now=NOW,
+    )
+    held = "收到货后写评价领5元券"
+    with suppress(replies.Held):
+        replies.send_reply(
+            feedback=urgent,
+            reply=replies.Reply(channel="platform_im", text=held, token="二"),
+            by=boss,
+            now=NOW,
+        )
+    topic = topics.create(name="杯盖漏水", feedback=list(Feedback.objects.all()), by=boss, now=NOW)
+    topics.ask_answer(
+        topic=topic, text="您好,已为您换新。", feedback_ids=[urgent.pk], by=boss, now=NOW, resolution="换新"
+    )
+    article = Article.objects.create(
+        code="hours", title="几点营业", body="每天十点到二十二点。", written_by=boss
+    )
+    AutoAnswer.objects.create(
+        feedback=urgent, article=article, state="held", reasons=["unsure"], text="答", at=NOW, updated_at=NOW
+    )
+    ArticleProposal.objects.create(
+        key="一", title="几点关门", questions=["几点关门"], body="二十二点。", count=3
+    )
+    rule = Rule.objects.order_by("pk")[0]
+    Proposal.objects.create(
+        kind="compensation",
+        title="十元券",
+        feedback=urgent,
+        rule=rule,
+        payload={"amount": 10},
+        expires_at=NOW + timedelta(days=3),
+    )
 
 
 def test_public_pages_speak_chinese(pages: Client) -> None:
@@ -207,6 +257,11 @@ def addresses() -> Iterator[str]:
     """Every page that needs no more than a row: the usual ones and those each admin adds."""
     yield reverse("admin:index")
     yield reverse("admin:password_change")
+    yield reverse("compliance_try")
+    yield reverse("feedback_words") + "?days=90"
+    for case in Feedback.objects.all()[:3]:
+        yield reverse("admin:feedback_feedback_change", args=[case.pk])
+        yield reverse("admin:feedback_feedback_macro", args=[case.pk, Macro.objects.order_by("pk")[0].pk])
     for model, model_admin in admin.site._registry.items():
         newest = model._default_manager.order_by("pk").last()
         for name in {pattern.name for pattern in model_admin.get_urls() if pattern.name}:

@@ -58,14 +58,11 @@
   });
   channel.addEventListener("change", () => { fitting(); check(); });
   box.addEventListener("input", written);
-  // Suggestions beside the case put their text here.
-  document.addEventListener("click", (event) => {
-    const use = event.target.closest("[data-use-text]");
-    if (!use) return;
-    box.value = (box.value.trim() ? box.value.trimEnd() + "\n" : "") + use.dataset.useText;
+  // "Use" in the knowledge base fills the composer; its form reloads the page, and the kept draft comes back.
+  document.addEventListener("knowledge:use", (event) => {
+    event.preventDefault();
+    box.value = (box.value.trim() ? box.value.trimEnd() + "\n" : "") + event.detail;
     written();
-    box.focus();
-    box.scrollIntoView({ block: "center" });
   });
   form.addEventListener("submit", () => keep(""));
   fitting();

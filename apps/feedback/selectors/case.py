@@ -21,7 +21,7 @@ from apps.messaging.choices import ASSISTED, MessageState
 from apps.shop.models import StockLevel
 
 STOPPED_BY = {
-    "first_response": gettext_lazy("A recorded contact by a person stops it."),
+    "first_response": gettext_lazy("A reply that went out, or a contact a person records, stops it."),
     "plan_given": gettext_lazy("Telling the customer the plan stops it."),
     "progress_given": gettext_lazy("Telling the customer how far we are stops it."),
     "resolved": gettext_lazy("Resolving the case stops it."),
