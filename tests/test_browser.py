@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +18,9 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
+from apps.automation.models import Rule
 from apps.customers.models import Customer
-from apps.feedback.models import Channel, Correction, Feedback, ImportRun
+from apps.feedback.models import Channel, Correction, Feedback, ImportRun, WebhookSecret
 from apps.feedback.services.import_work import sweep_imports
 from apps.feedback.services.public_entry import open_page
 from tests.factories import Cast, make_cast, take, voice
@@ -86,7 +91,8 @@ def test_no_page_stands_in_a_screen_readers_way(
 ) -> None:
     case = Feedback.objects.order_by("id").first()
     customer = Customer.objects.first()
-    assert case is not None and customer is not None
+    rule = Rule.objects.first()
+    assert case is not None and customer is not None and rule is not None
     entry = open_page(store=shop.store, by=shop.max, now=timezone.now())
     page = page_of(browser, live_server.url, shop.lin, color_scheme=theme)
     wrong = {}
@@ -104,6 +110,13 @@ def test_no_page_stands_in_a_screen_readers_way(
         f"/admin/customers/customer/{customer.pk}/change/?tab=panel-feedback",
         f"/admin/customers/customer/{customer.pk}/change/?tab=consents",
         "/admin/core/staffnotice/",
+        "/admin/feedback/topic/",
+        "/admin/feedback/words/",
+        "/admin/feedback/article/",
+        "/admin/compliance/try/",
+        "/admin/messaging/outboundmessage/",
+        "/admin/automation/rule/",
+        f"/admin/automation/rule/{rule.pk}/change/",
         "/f/",
         entry.path,
         "/f/status/",
@@ -193,6 +206,56 @@ def test_from_a_platforms_export_to_a_resolved_case_by_keyboard(
     enter("form button.is-main")
     case.refresh_from_db()
     assert (case.status, case.first_response_at is not None) == ("resolved", True)
+
+
+def test_a_complaint_is_answered_by_template_and_the_customers_words_come_back(
+    live_server: Any, browser: Any, shop: Cast
+) -> None:
+    """An ops user answers by template, the customer answers through a webhook, the clocks tell it right."""
+    case = Feedback.objects.get(order_no="T1001")
+    page = page_of(browser, live_server.url, shop.alice)
+    address = f"{live_server.url}/admin/feedback/feedback/{case.pk}/change/"
+    page.goto(address)
+    box = page.locator("#id_reply_text")
+    box.fill("您把差评改一下,我给您退50元")
+    page.locator("[data-findings] .fc-findings", has_text="REV-02").wait_for()
+    page.select_option(
+        "#id_reply_template",
+        label=page.locator("#id_reply_template option", has_text="首次联系(体验类)").first.inner_text(),
+    )
+    filled = box.input_value()
+    assert case.number not in filled and "〔" in filled and "Alice" in filled
+    page.get_by_role("button", name="发送", exact=True).click()
+    page.locator("text=请把〔〕里的内容补充完整").first.wait_for()
+    assert box.input_value() == filled
+    box.fill("您好,非常抱歉,我们马上核实物流,今天 18:00 前给您答复。")
+    page.get_by_role("button", name="发送", exact=True).click()
+    page.locator(".fc-sent", has_text="待人工发送").wait_for()
+    assert case.clocks.get(kind="first_response").state == "running"
+    page.fill("input[name=proof]", "聊天 10:05")
+    page.get_by_role("button", name="已发出", exact=True).click()
+    page.locator(".fc-sent", has_text="已发送").wait_for()
+    assert case.clocks.get(kind="first_response").state == "met"
+    secret, body = (
+        "a shared secret of some length",
+        {"type": "message", "text": "还是没收到", "external_id": "m1"},
+    )
+    WebhookSecret.objects.create(channel=case.channel, secret=secret, created_at=timezone.now())
+    raw, stamp = json.dumps(body | {"customer": {"external_id": "c1"}}).encode(), str(int(time.time()))
+    signature = hmac.new(secret.encode(), stamp.encode() + b"." + raw, hashlib.sha256).hexdigest()
+    answer = Client().generic(
+        "POST",
+        "/api/v1/hooks/taobao/",
+        raw,
+        content_type="application/json",
+        headers={"X-Timestamp": stamp, "X-Signature": signature},
+    )
+    assert answer.json()["results"][0]["number"] == case.number
+    page.goto(address)
+    line = page.locator(".fc-line.is-customer", has_text="还是没收到")
+    assert line.count() == 1
+    case.refresh_from_db()
+    assert case.status == "in_progress" and case.first_response_at is not None
 
 
 def test_new_feedback_announces_itself_without_moving_rows(
