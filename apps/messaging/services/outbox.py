@@ -389,6 +389,9 @@ def retry(*, message: OutboundMessage, by: User, now: datetime, reason: str = ""
         "claim_token": "",
         "sending_at": None,
         "next_attempt_at": None if assisted else now,
+        # It did not arrive: to a provider that takes each key once, another attempt is a new message.
+        "idempotency_key": secrets.token_hex(16),
+        "provider_id": "",
     }
     if assisted:
         decision = gate.decide(
