@@ -9,17 +9,19 @@ import pytest
 from django.db import IntegrityError, OperationalError
 
 from apps.automation.book import forget_book
-from apps.automation.models import EventBatch, RestockMention, RuleRun, Watermark, WebhookDelivery
+from apps.automation.models import EventBatch, Proposal, RestockMention, RuleRun, Watermark, WebhookDelivery
 from apps.automation.registries import Action, actions, fields
-from apps.automation.services import engine
+from apps.automation.services import engine, proposals
 from apps.automation.services.dry_run import dry_run
 from apps.automation.services.messages import templates
 from apps.automation.services.sweeps import tell_broken
-from apps.core.models import ActionLog
+from apps.compliance.types import Finding
+from apps.core.models import ActionLog, Approval
 from apps.customers.models import Order
 from apps.feedback.models import Feedback
 from apps.feedback.services import moves
 from apps.messaging.models import OutboundMessage
+from apps.messaging.templates import Missing
 from apps.shop.models import Department, StockLevel, WorkItem
 from tests.automation.test_engine import LATER, _missing, make_rule, marks, only, work
 from tests.automation.test_webhooks import endpoint
@@ -280,3 +282,39 @@ def test_the_leads_hear_of_a_rule_that_cannot_work(cast: Cast, monkeypatch: pyte
     forget_book()
     assert tell_broken(now=NOW) == tell_broken(now=NOW) == 1
     assert told(cast.lin, "r") == 1
+
+
+# -- what a person confirms ----------
+def _proposed(cast: Cast, text: str) -> Proposal:
+    (outcome,) = take(voice(customer={"phone": "13812345678"}), grade="A")
+    row = case(outcome.feedback_id)
+    return Proposal.objects.create(
+        kind="message", title="t", feedback=row, payload={"text": text}, expires_at=LATER
+    )
+
+
+def test_no_gap_in_a_text_reaches_a_customer(cast: Cast) -> None:
+    proposal = _proposed(cast, "您的包裹{{tracking_no}}正在加急。")
+    with pytest.raises(Missing, match="tracking_no"):
+        proposals.confirm(proposal=proposal, by=cast.lin, now=NOW)
+    proposal.refresh_from_db()
+    assert proposal.status == "proposed" and not OutboundMessage.objects.exists()
+
+
+def test_a_confirmed_text_that_needs_a_second_person_reaches_them(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.feedback.services import replies
+
+    real = replies.findings_of
+
+    def findings_of(*args: Any, **options: Any) -> Any:
+        _found, facts = real(*args, **options)
+        return [Finding("X-1", "require_approval", "t", "m", "", "", ())], facts
+
+    monkeypatch.setattr(replies, "findings_of", findings_of)
+    proposal = _proposed(cast, "您好,我们会全额退款。")
+    proposals.confirm(proposal=proposal, by=cast.lin, now=NOW)
+    proposal.refresh_from_db()
+    assert proposal.status == "done" and Approval.objects.filter(state="pending").count() == 1
+    assert not OutboundMessage.objects.exists()
