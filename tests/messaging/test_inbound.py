@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from apps.customers.models import ConsentEvent, Customer, CustomerIdentity
 from apps.customers.selectors import may_contact
+from apps.feedback.models import Channel
+from apps.feedback.services import messages_in
 from apps.messaging.models import AddressBlock, InboundMessage, MessageTemplate, OutboundMessage
 from apps.messaging.registries import inbound_handlers
 from apps.messaging.services import inbound, unsubscribe
@@ -138,6 +140,9 @@ def test_one_item_that_fails_does_not_sink_the_others(
 
     monkeypatch.setattr(inbound, "_store", store)
     assert [o.state for o in come(sms("坏"), sms("R", "2"))] == ["error", "opted_out"]
+    with pytest.raises(RuntimeError):
+        item = {"type": "message", "text": "坏", "customer": {"phone": "13812345678"}}
+        messages_in.take(channel=Channel(code="sms"), items=[item], now=NOW)
     # The provider is asked to deliver again; what was taken is known by its number.
     use("aliyun_sms", "sms", code="ali", sign_name="云朵家")
     monkeypatch.setenv("GATEWAY_ALI_PUSH_TOKEN", "tok")
