@@ -242,6 +242,9 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        # These log whole addresses, and with them keys and tokens of gateways.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
     },
 }
 

@@ -16,10 +16,13 @@ from apps.automation.fields import is_working_time
 from apps.automation.models import Rule, WebhookEndpoint
 from apps.automation.registries import Action, Event, Facts, Param, actions, events, fields
 from apps.core.reference import Cached
+from apps.feedback.choices import Status
 from apps.feedback.selectors.reference import reference
 
 STAMP = "automation"
 MAX_DEPTH = 3
+# Nobody works on these any more; only a rule about the move itself still looks at them.
+GONE = frozenset({Status.DISMISSED, Status.MERGED})
 # Always read with a batch.
 BASE = ("id", "is_historical", "received_at", "tier", "status")
 
@@ -38,6 +41,8 @@ class RuleRef:
         rule = self.rule
         if self.event.wants is not None and not self.event.wants(detail, rule.event_params):
             return _("another kind of event")
+        if facts["status"] in GONE and self.event.source != "moves":
+            return _("merged into another case, or dismissed")
         if facts["is_historical"] and not rule.with_historical:
             return _("historical feedback")
         if rule.pk in chain:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Max
+from django.db.models import F, Max, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.automation.registries import Event, Param, Source, events, sources
@@ -106,23 +106,26 @@ def low_stock(
     if not levels:
         return []
     newest_count = max(at for _pk, at in levels.values())
-    start = since or (now or newest_count) - timedelta(days=RECENT_DAYS)
+    start = (now or newest_count) - timedelta(days=RECENT_DAYS)
+    # A dry run over more days looks no further back than the rule itself will.
+    start = max(start, since) if since is not None else start
     from apps.automation.fields import below
 
     wanted = below(MISSING)
     rows = (
         Feedback.objects.filter(
+            Q(category__in=wanted) | Q(subcategory__in=wanted),
             received_at__gte=start,
             product_id__in={product for _store, product in levels},
             store_id__in={store for store, _product in levels},
         )
         .order_by("-id")
-        .values_list("id", "store_id", "product_id", "category_id", "subcategory_id")
+        .values_list("id", "store_id", "product_id")
     )
     out: Rows = []
-    for pk, store, product, category, sub in rows[:limit]:
+    for pk, store, product in rows[:limit]:
         level = levels.get((store, product))
-        if level is not None and (category in wanted or sub in wanted):
+        if level is not None:
             out.append((level[0], pk, level[1].strftime("%Y%m%d"), level[1]))
     return out
 

@@ -51,7 +51,7 @@ def send_webhooks_task() -> None:
     """Outgoing webhooks that are due."""
     from apps.automation.services.outbox import send_due
 
-    send_due(now=timezone.now())
+    send_due(now=timezone.now(), clock=timezone.now)
 
 
 @shared_task

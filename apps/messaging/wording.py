@@ -36,6 +36,7 @@ REASONS: dict[str, Any] = {
     "window_closed": gettext_lazy(
         "More than 48 hours since the customer last wrote: WeChat lets nothing through."
     ),
+    "fault": gettext_lazy("A fault of our own; the log of the worker says why."),
     "receipt": gettext_lazy("The provider reports that it was not delivered."),
 }
 

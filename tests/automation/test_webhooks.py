@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import http.client
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -145,6 +149,14 @@ def test_a_dead_receiver_neither_breaks_nor_delays_intake(settings: Any, cast: C
         "https://169.254.169.254/latest",
         "https://[::1]/x",
         "https://[::ffff:192.168.0.1]/x",
+        # The same places by other names: decimal, hexadecimal, nothing, IPv4 inside IPv6 (mapped, 6to4, NAT64, compatible).
+        "https://2130706433/x",
+        "https://0x7f.1/x",
+        "https://0.0.0.0/x",
+        "https://[2002:7f00:1::]/x",
+        "https://[64:ff9b::a01:203]/x",
+        "https://[::7f00:1]/x",
+        "https://[fec0::1]/x",
         "http://93.184.216.34/x",
         "ftp://example.com/x",
         "https://user:pw@93.184.216.34/",
@@ -159,3 +171,46 @@ def test_private_and_odd_addresses_are_refused(url: str, cast: Cast) -> None:
     outbox.send_due(now=NOW)
     delivery.refresh_from_db()
     assert delivery.status == "queued" and delivery.error
+
+
+def test_public_addresses_are_called() -> None:
+    for address in ("93.184.216.34", "2400:3200::1", "64:ff9b::5db8:d822"):
+        assert outbox.resolve(address, 443) == address
+
+
+def test_a_claim_and_a_signature_are_as_young_as_their_message(server: Hearer, cast: Cast) -> None:
+    """Slow receivers: with the run's own start as claim, a second worker would send the same at the same time."""
+    endpoint(server)
+    rows = [arrive("A") for _ in range(3)]
+    for pk in engine.arrived(feedback_ids=[row.pk for row in rows], now=NOW):
+        engine.work_on(batch_id=pk, now=NOW)
+    ticks = iter(range(0, 400, 20))
+    assert outbox.send_due(now=NOW, clock=lambda: NOW + timedelta(seconds=next(ticks))) == 2
+    stamps = [int(headers["X-Timestamp"]) - int(NOW.timestamp()) for headers, _body in server.heard]
+    assert stamps == [0, 40]
+    assert WebhookDelivery.objects.filter(status="queued").count() == 1, "the next run goes on"
+
+
+def test_a_receiver_that_answers_byte_by_byte_does_not_hold_a_worker(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WEBHOOK_ALLOW_PRIVATE = settings.WEBHOOK_ALLOW_HTTP = True
+    monkeypatch.setattr(outbox, "LONGEST", 0.2, raising=False)
+    done = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        line, _address = listener.accept()
+        with line, contextlib.suppress(OSError):
+            line.sendall(b"HTTP")
+            while not done.wait(0.03):
+                line.sendall(b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,), daemon=True)
+        thread.start()
+        threading.Timer(3, done.set).start()
+        begun = time.monotonic()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            outbox.post(f"http://127.0.0.1:{listener.getsockname()[1]}/", b"{}", {})
+        assert time.monotonic() - begun < 2
+        done.set()

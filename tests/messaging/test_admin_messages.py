@@ -13,11 +13,13 @@ from django.urls import reverse
 from apps.core.models import ActionLog, User
 from apps.core.services.notices import notify
 from apps.customers.models import Customer, Order
+from apps.customers.services.consent import set_hold
 from apps.messaging.connections import hands_card, message_events
 from apps.messaging.models import MessageTemplate, OutboundMessage
 from apps.messaging.registries import preview_values
 from apps.messaging.services.outbox import enqueue
 from apps.messaging.services.staff import carry_notices
+from apps.messaging.wording import reason
 from tests.factories import NOW, Cast, make_user
 from tests.messaging.conftest import Recorder, draft, use
 
@@ -75,6 +77,20 @@ def test_a_message_by_hand(cast: Cast, zhang: Customer, client: Client) -> None:
     client.force_login(make_user("far", "store"))
     assert client.get(hand).status_code in (403, 404)
     assert client.get(opened).status_code == 403
+
+
+def test_the_gate_stands_before_hands_too(cast: Cast, zhang: Customer, client: Client) -> None:
+    """A hold that came after the message was written: the text is not there to copy any more."""
+    (message,) = enqueue(draft(zhang, channel="platform_im", body="您好,请看"), by=cast.alice, now=NOW)
+    hand = reverse("admin:messaging_outboundmessage_hand", args=[message.pk])
+    client.force_login(cast.alice)
+    assert 'id="hand-text"' in client.get(hand).content.decode()
+    set_hold(customer=zhang, reason="诉讼", by=cast.lin, now=NOW)
+    page = client.get(hand).content.decode()
+    assert 'id="hand-text"' not in page and "您好,请看" not in page
+    assert reason("on_hold") in page
+    # Who has sent it already still says so.
+    assert client.post(hand, {"proof": "旺旺10:05"}).status_code == 302
 
 
 def test_moves_name_their_permission(cast: Cast, zhang: Customer, client: Client) -> None:

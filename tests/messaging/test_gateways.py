@@ -332,6 +332,29 @@ def test_wechat_customer_service_message(
     assert body["text"]["content"].startswith("您好")
 
 
+def test_no_secret_reaches_the_log(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The HTTP client logs whole addresses; WeChat's and the robots' carry the secret."""
+    secrets(monkeypatch, APP_SECRET="app-s3cret", KEY="robot-s3cret")
+    server.answer = lambda call: (200, {"errcode": 0, "access_token": "t-s3cret"})
+    send(make("wechat_service", server, "wechat", app_id="wx1"), outgoing("wechat", "openid1"))
+    send(make("wecom_robot", server, "staff_group"), outgoing("staff_group"))
+    assert len(server.calls) == 3
+    assert "s3cret" not in caplog.text and "access_token" not in caplog.text
+
+
+def test_a_wait_without_end_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets(monkeypatch, SECRET="s")
+    for asked, waits in (("7", 7), ("9" * 40, base.LONGEST_WAIT), ("²", 0)):
+        response = httpx.Response(429, headers={"retry-after": asked.encode()})
+        monkeypatch.setattr(
+            base, "client", lambda r=response: httpx.Client(transport=httpx.MockTransport(lambda _: r))
+        )
+        answer = send(make("signed_http", server, "app"), outgoing("app"))
+        assert (answer.outcome, answer.retry_after) == ("later", waits)
+
+
 def test_wechat_template_message_and_its_token(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets(monkeypatch, APP_SECRET="s")
     server.answer = wechat = WechatServer({"errcode": 0, "errmsg": "ok", "msgid": 4711}, gone=1)

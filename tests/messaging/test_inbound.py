@@ -13,9 +13,11 @@ from django.utils import timezone
 
 from apps.customers.models import ConsentEvent, Customer, CustomerIdentity
 from apps.customers.selectors import may_contact
-from apps.messaging.models import AddressBlock, InboundMessage, OutboundMessage
+from apps.feedback.models import Channel
+from apps.feedback.services import messages_in
+from apps.messaging.models import AddressBlock, InboundMessage, MessageTemplate, OutboundMessage
 from apps.messaging.registries import inbound_handlers
-from apps.messaging.services import unsubscribe
+from apps.messaging.services import inbound, unsubscribe
 from apps.messaging.services.inbound import IncomingMessage, Outcome, receive, settle_received
 from apps.messaging.services.outbox import enqueue
 from apps.messaging.services.sending import claim, send_due
@@ -112,6 +114,42 @@ def test_an_opt_out_stops_what_waits_at_once(zhang: Customer, gateway: Recorder)
     agree(new, moment=NOW - timedelta(days=1))
     (late,) = enqueue(marketing(new), by=None, now=NOW)
     assert late.error_code == "opted_out"
+
+
+def test_an_opt_out_counts_though_it_cannot_be_confirmed(zhang: Customer) -> None:
+    """Staff may edit the confirmation; a variable nobody can fill must not bring the marketing back."""
+    agree(zhang)
+    MessageTemplate.objects.filter(scene="optout_confirm", channel="sms").update(
+        body="{{brand}}已为您退订,{{customer_name}}"
+    )
+    assert come(sms("R"))[0].state == "opted_out"
+    assert not may_contact(zhang.pk, purpose="marketing", channel="sms")
+    assert not OutboundMessage.objects.filter(purpose="optout_confirm").exists()
+
+
+def test_one_item_that_fails_does_not_sink_the_others(
+    zhang: Customer, handlers: Any, monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    agree(zhang)
+    real = inbound._store
+
+    def store(item: IncomingMessage, **rest: Any) -> InboundMessage:
+        if item.text == "坏":
+            raise ValueError
+        return real(item, **rest)
+
+    monkeypatch.setattr(inbound, "_store", store)
+    assert [o.state for o in come(sms("坏"), sms("R", "2"))] == ["error", "opted_out"]
+    with pytest.raises(RuntimeError):
+        item = {"type": "message", "text": "坏", "customer": {"phone": "13812345678"}}
+        messages_in.take(channel=Channel(code="sms"), items=[item], now=NOW)
+    # The provider is asked to deliver again; what was taken is known by its number.
+    use("aliyun_sms", "sms", code="ali", sign_name="云朵家")
+    monkeypatch.setenv("GATEWAY_ALI_PUSH_TOKEN", "tok")
+    push = [{"phone_number": "13812345678", "content": text, "sequence_id": text} for text in ("坏", "你好")]
+    answer = client.post("/api/v1/hooks/aliyun/ali/tok/", push, content_type="application/json")
+    assert answer.status_code == 500
+    assert InboundMessage.objects.filter(external_id="你好").count() == 1
 
 
 def test_receipts_settle_what_nobody_knew(zhang: Customer, gateway: Recorder) -> None:

@@ -289,6 +289,16 @@ def test_what_waits_behind_a_slow_call_is_not_sent_twice(zhang: Customer, gatewa
     assert len(gateway.sent) == 2
 
 
+def test_a_message_that_cannot_be_prepared_holds_up_nobody(zhang: Customer, gateway: Recorder) -> None:
+    template = MessageTemplate.objects.filter(channel="sms", body__contains="{{").first()
+    odd, fine = put(
+        draft(zhang, template=template, payload={"values": 5}), draft(zhang, period_key="2", is_answer=True)
+    )
+    assert run(at("11-19 10:00")) == {"claimed": 2, "sent": 1, "failed": 1}
+    assert (state(odd), state(fine)[0]) == (("failed", "fault"), "sent")
+    assert odd.error
+
+
 def test_moves_of_people(zhang: Customer, cast: Cast, gateway: Recorder) -> None:
     chat, gone, failed = put(
         draft(zhang, channel="platform_im"),
@@ -307,6 +317,8 @@ def test_moves_of_people(zhang: Customer, cast: Cast, gateway: Recorder) -> None
         outbox.retry(message=failed, by=cast.alice, now=NOW)
     outbox.retry(message=failed, by=cast.lin, now=NOW)
     assert run() == {"claimed": 1, "sent": 1}
+    # A receiver that takes each key once would swallow the second attempt.
+    assert len({out.idempotency_key for out in gateway.sent}) == 2
     assert [state(m)[0] for m in (chat, gone, failed)] == ["sent", "cancelled", "sent"]
     assert (chat.proof, chat.sent_at) == ("旺旺已发", NOW)
 

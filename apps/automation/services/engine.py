@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
@@ -35,6 +35,7 @@ from apps.feedback.selectors.reference import reference
 log = logging.getLogger(__name__)
 BATCH = 2000
 MAX_FAULTS = 3
+ATTEMPTS = 4
 
 
 @dataclass
@@ -88,10 +89,14 @@ def _collect(code: str, source: Source, now: datetime) -> int:
     mark, fresh = Watermark.objects.select_for_update().get_or_create(source=code, defaults={"at": now})
     settled = now - timedelta(minutes=source.settle_minutes)
     if fresh or not book().listens(code):
-        # From here on: what happened before anybody listened is not looked at.
-        rows = source.rows(after=mark.last_id, limit=1, newest=True)
-        if rows and rows[0][3] <= settled:
-            Watermark.objects.filter(pk=code).update(last_id=rows[0][0], at=now)
+        # From here on: what happened before anybody listened is not looked at. In a busy shop the newest rows are young
+        # at any time; what is older than they are is passed all the same.
+        rows = source.rows(after=mark.last_id, limit=BATCH, newest=True)
+        if rows:
+            old = [row[0] for row in rows if row[3] <= settled]
+            passed = max(old) if old else min(row[0] for row in rows) - 1
+            mark.last_id = max(mark.last_id, passed)
+            Watermark.objects.filter(pk=code).update(last_id=mark.last_id, at=now)
         if fresh or not book().listens(code):
             return 0
     total = 0
@@ -156,14 +161,15 @@ def work_due(*, now: datetime, limit: int = 200) -> Result:
 def work_on(*, batch_id: int, now: datetime, result: Result | None = None) -> Result:
     """Work on one batch. A second worker with the same batch passes it by; after a crash it is done anew."""
     result = result if result is not None else Result()
-    for attempt in range(4):
+    for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                _work(batch_id, now, result)
+                _work(batch_id, now, result, last=attempt == ATTEMPTS - 1)
             break
-        except IntegrityError:
-            # Another batch held the same event and was first: a fresh look finds its runs.
-            if attempt == 3:
+        except (IntegrityError, OperationalError):
+            # Another batch held the same event and was first, or stood in the way: a fresh look finds its runs.
+            if attempt == ATTEMPTS - 1:
+                log.exception("automation batch %s failed", batch_id)
                 _fault(batch_id, now, result)
         except Exception:
             log.exception("automation batch %s failed", batch_id)
@@ -191,7 +197,7 @@ def _fault(batch_id: int, now: datetime, result: Result) -> None:
         )
 
 
-def _work(batch_id: int, now: datetime, result: Result) -> None:
+def _work(batch_id: int, now: datetime, result: Result, *, last: bool = False) -> None:
     started = time.perf_counter()
     skip = connection.features.has_select_for_update_skip_locked
     batch = (
@@ -212,7 +218,7 @@ def _work(batch_id: int, now: datetime, result: Result) -> None:
     _tell(rules, batch, chains, now)
     count = sum(len(found) for found in matched.values())
     if shelf is not None and count:
-        _act(shelf, matched, now, result, started)
+        _act(shelf, matched, now, result, started, last=last)
     EventBatch.objects.filter(pk=batch.pk).update(
         done_at=now,
         examined=len(rows),
@@ -256,6 +262,7 @@ def ask(
     refs = shelf.refs
     tests = [ref.compiled.test for ref in refs]
     stops = [ref.rule.stop for ref in refs]
+    broken: set[int] = set()
     for feedback_id, row_id, detail, at in items:
         facts = by_id.get(feedback_id)
         if facts is None:
@@ -264,7 +271,16 @@ def ask(
         if at is not None:
             facts = facts | {"_at": datetime.fromisoformat(at)}
         for number in shelf.candidates(facts):
-            if not tests[number](facts):
+            try:
+                if not tests[number](facts):
+                    continue
+            except Exception:
+                # A condition that cannot read a row is its own rule's trouble; logged once a batch.
+                if number not in broken:
+                    log.exception(
+                        "automation rule %s cannot read feedback %s", refs[number].rule.pk, feedback_id
+                    )
+                broken.add(number)
                 continue
             chain = chains.get(row_id, [])
             if refs[number].barred(facts, detail, chain) is not None:
@@ -276,7 +292,13 @@ def ask(
 
 
 def _act(
-    shelf: Shelf, matched: dict[int, list[Match]], now: datetime, result: Result, started: float
+    shelf: Shelf,
+    matched: dict[int, list[Match]],
+    now: datetime,
+    result: Result,
+    started: float,
+    *,
+    last: bool = False,
 ) -> None:
     """Runs and actions of one batch, rule by rule in their order."""
     numbers = sorted(matched)
@@ -318,7 +340,7 @@ def _act(
         for match in matches:
             match.run_id = next(ids)
         for code, action, params in ref.steps:
-            outcomes = run_action(work, code, action, params, matches)
+            outcomes = run_action(work, code, action, params, matches, last=last)
             for match, outcome in zip(matches, outcomes, strict=True):
                 match.outcomes.append({"action": code, "result": outcome})
         origins += work.origins
@@ -346,16 +368,25 @@ def _act(
     result.acted += total
 
 
-def run_action(work: Work, code: str, action: Any, params: dict[str, Any], matches: list[Match]) -> list[str]:
-    """One action for all matches of a rule. A refusal is an outcome; a fault undoes this action alone."""
+def run_action(
+    work: Work, code: str, action: Any, params: dict[str, Any], matches: list[Match], *, last: bool = False
+) -> list[str]:
+    """One action for all matches of a rule. A refusal is an outcome; a fault undoes this action alone.
+
+    A conflict with another worker (same row, dead-lock) is worth a fresh look at the whole batch; one that is still there
+    at the `last` attempt is this action's own fault and does not take the other rules with it.
+    """
+    made = len(work.origins)
     try:
         with transaction.atomic():
             return action.run(work, params, matches)
-    except IntegrityError:
-        raise
     except DomainError as error:
+        del work.origins[made:]
         return [str(error.message)] * len(matches)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, IntegrityError | OperationalError) and not last:
+            raise
+        del work.origins[made:]
         log.exception("automation action %s failed", code)
         return [_("failed: the log of the worker says why")] * len(matches)
 

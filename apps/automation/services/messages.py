@@ -16,7 +16,7 @@ from apps.feedback.services import replies
 from apps.messaging.choices import AUTOMATIC, MessageChannel, MessageState, Scene
 from apps.messaging.models import MessageTemplate
 from apps.messaging.services.outbox import Draft, enqueue
-from apps.messaging.templates import preview
+from apps.messaging.templates import preview, render
 
 # Occasions a rule may write on by itself: nothing that promises or gives money (decisions, item 20).
 SCENES = (Scene.FIRST_CONTACT, Scene.APOLOGY, Scene.RECEIVED, Scene.CALLBACK_INVITE, Scene.OTHER)
@@ -47,6 +47,10 @@ def send_template(work: Any, params: dict[str, Any], matches: list[Match]) -> li
         if feedback is None or feedback.customer is None:
             out.append(str(_("nobody knows who this is")))
             continue
+        if feedback.is_historical:
+            # Decisions, item 3: no messages about what was imported for the record.
+            out.append(str(_("historical feedback")))
+            continue
         text = preview(
             template, {"customer_name": _("dear customer")} | values_of(feedback, User(username=""))
         )
@@ -75,11 +79,16 @@ def _say(proposal: Proposal, channel: str, by: User, now: datetime) -> str:
     feedback = Feedback.objects.select_related(
         "customer", "channel", "store", "order", "product", "category", "subcategory"
     ).get(pk=proposal.feedback_id)
-    text = preview(
+    # Raises Missing, which names what nobody could fill in: no 〔 〕 ever reaches a customer.
+    text = render(
         str(proposal.payload.get("text", "")), {"customer_name": _("dear customer")} | values_of(feedback, by)
     )
     reply = replies.Reply(channel=channel, text=text, token=f"proposal-{proposal.pk}")
-    entry = replies.send_reply(feedback=feedback, reply=reply, by=by, now=now)
+    try:
+        entry = replies.send_reply(feedback=feedback, reply=reply, by=by, now=now)
+    except replies.Held as held:
+        # Confirmed, and now with a second person; raising would take their question back with it.
+        return str(held.message)
     if entry.message is not None and replies.carries(entry.message):
         return str(_("Stands on the case: copy it to the platform and say that it is sent."))
     return str(_("On its way to the customer."))

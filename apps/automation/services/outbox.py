@@ -6,6 +6,7 @@ Headers: `X-Event`, `X-Delivery-Id` (the same for every attempt: receivers use i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -16,7 +17,8 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -44,6 +46,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 STAMP = "automation"
 TIMEOUT = 10
+# Seconds for one message altogether: a receiver that answers byte by byte does not hold a worker. Less than CLAIM.
+LONGEST = 30
+# One run ends after this; the next one is due in seconds.
+RUN_FOR = timedelta(seconds=50)
 # Minutes after each failed attempt; the last one repeats until GIVE_UP has passed.
 BACK_OFF = (1, 5, 15, 60, 120, 240)
 GIVE_UP = timedelta(hours=24)
@@ -63,6 +69,7 @@ COLUMNS = (
     "received_at",
     "author_name",
     "order_no",
+    "is_historical",
     "channel__code",
     "store__code",
     "product__sku",
@@ -103,7 +110,8 @@ def queue(
         )
         for endpoint in endpoints
         for pk, instance, extra in subjects
-        if pk in facts
+        # What was imported for the record is no news (decisions, item 3).
+        if pk in facts and not (event == WebhookEvent.CREATED and facts[pk]["is_historical"])
     ]
     WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
     return len(rows)
@@ -194,9 +202,7 @@ def resolve(host: str, port: int) -> str:
     addresses = [str(entry[4][0]) for entry in found]
     if not settings.WEBHOOK_ALLOW_PRIVATE:
         for address in addresses:
-            ip = ipaddress.ip_address(address.split("%")[0])
-            mapped = getattr(ip, "ipv4_mapped", None) or ip
-            if not mapped.is_global or mapped.is_multicast:
+            if not _is_public(ipaddress.ip_address(address.split("%")[0])):
                 raise InvalidInput(
                     _("%(host)s lies inside a private network; messages go to public addresses only.")
                     % {"host": host},
@@ -204,6 +210,23 @@ def resolve(host: str, port: int) -> str:
                     code="private_address",
                 )
     return addresses[0]
+
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+UNICAST = ipaddress.ip_network("2000::/3")
+
+
+def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Also of an IPv4 address that travels inside an IPv6 one (mapped, 6to4, NAT64)."""
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip in NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_public(inner)
+        if ip not in UNICAST:
+            return False
+    return ip.is_global and not ip.is_multicast
 
 
 @dataclass(frozen=True)
@@ -245,22 +268,42 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
             "Host": name if port == default else f"{name}:{port}",
             "Content-Type": "application/json",
         } | headers
-        caller.request("POST", target, body=body, headers=full)
-        answer = caller.getresponse()
-        return Answer(answer.status, answer.read(2000).decode("utf-8", "replace"))
+        caller.connect()
+        line = caller.sock
+        watch = threading.Timer(LONGEST, _hang_up, (line,))
+        watch.daemon = True
+        watch.start()
+        try:
+            caller.request("POST", target, body=body, headers=full)
+            answer = caller.getresponse()
+            return Answer(answer.status, answer.read(2000).decode("utf-8", "replace"))
+        finally:
+            watch.cancel()
     finally:
         caller.close()
 
 
+def _hang_up(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+
+
 # -- sending ----------
-def send_due(*, now: datetime, limit: int = 200) -> int:
-    """Send what is due; answers how many were delivered. Any number of workers may run it."""
+def send_due(*, now: datetime, clock: Callable[[], datetime] | None = None, limit: int = 200) -> int:
+    """Send what is due; answers how many were delivered. Any number of workers may run it.
+
+    `clock` is asked anew for each message: receivers are slow, and a claim or a signature that is as old as the run
+    would be no good.
+    """
     delivered = 0
     for _round in range(limit):
-        row = _claim(now)
+        moment = clock() if clock else now
+        if moment - now > RUN_FOR:
+            break
+        row = _claim(moment)
         if row is None:
             break
-        delivered += _send(row, now)
+        delivered += _send(row, moment, clock)
     return delivered
 
 
@@ -293,7 +336,7 @@ def _claim(now: datetime) -> WebhookDelivery | None:
     return row
 
 
-def _send(row: WebhookDelivery, now: datetime) -> bool:
+def _send(row: WebhookDelivery, now: datetime, clock: Callable[[], datetime] | None = None) -> bool:
     body = json.dumps(row.body, ensure_ascii=False, separators=(",", ":")).encode()
     stamp = str(int(now.timestamp()))
     headers = {
@@ -314,7 +357,7 @@ def _send(row: WebhookDelivery, now: datetime) -> bool:
         error = str(refusal.message)
     except (OSError, http.client.HTTPException, ValueError) as fault:
         error = f"{type(fault).__name__}: {fault}"
-    _settle(row, now=now, ok=not error, status=status, text=text, error=error[:300])
+    _settle(row, now=clock() if clock else now, ok=not error, status=status, text=text, error=error[:300])
     return not error
 
 

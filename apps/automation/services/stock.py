@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -55,6 +55,10 @@ def ask_restock(*, feedback_ids: list[int], due: datetime, now: datetime) -> lis
             "feedback_id", flat=True
         )
     )
+    # A case that asked before, and whose request was done since, asks anew: under a number of its own.
+    before = Counter(
+        RestockMention.objects.filter(feedback__in=list(rows)).values_list("feedback_id", flat=True)
+    )
     ref = reference()
     mentions: list[RestockMention] = []
     logs: list[ActionLog] = []
@@ -83,7 +87,8 @@ def ask_restock(*, feedback_ids: list[int], due: datetime, now: datetime) -> lis
                 product_id=row.product_id,
                 owner_id=store.manager_id if store else None,
                 due_at=due,
-                origin_key=f"restock:{row.store_id}:{row.product_id}:{pk}",
+                origin_key=f"restock:{row.store_id}:{row.product_id}:{pk}"
+                + (f":{before[pk] + 1}" if before[pk] else ""),
                 url=address(pk),
             )
             if item.owner_id:

@@ -34,6 +34,9 @@ def way_of(channel: Channel) -> str:
 def take(*, channel: Channel, items: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
     """Take validated items in; answers for each what became of it and the case it stands on, in order."""
     found = receive([_message(channel, item) for item in items], gateway_code=channel.code, now=now)
+    if any(outcome.state == "error" for outcome in found):
+        # Nothing of this request is kept, its sender is answered 500 and delivers it again.
+        raise RuntimeError("an item could not be taken in")
     cases = dict(
         Entry.objects.filter(inbound__in=[row.inbound_id for row in found if row.inbound_id]).values_list(
             "inbound_id", "feedback_id"

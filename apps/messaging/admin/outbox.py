@@ -236,6 +236,7 @@ class OutboundMessageAdmin(MovesMixin, ReadOnlyAdmin):
             else:
                 messages.success(request, _("Marked as sent."))
                 return HttpResponseRedirect(done)
+        waits = message.state == MessageState.TO_DO
         return self.page(
             request,
             "admin/messaging/hand.html",
@@ -243,7 +244,8 @@ class OutboundMessageAdmin(MovesMixin, ReadOnlyAdmin):
             obj=message,
             message=message,
             form=form,
-            waits=message.state == MessageState.TO_DO,
+            waits=waits,
+            objection=outbox.objection_now(message, now=timezone.now()) if waits else "",
             back=done,
         )
 

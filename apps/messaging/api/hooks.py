@@ -108,8 +108,9 @@ def wechat(request: HttpRequest, code: str) -> HttpResponse:
     if fields is None:
         return HttpResponse(status=400)
     item = of_wechat(fields)
-    if item is not None:
-        receive([item], gateway_code=code, now=now)
+    if item is not None and receive([item], gateway_code=code, now=now)[0].state == "error":
+        # WeChat delivers again what was not taken.
+        return HttpResponse(status=500)
     return HttpResponse("success", content_type="text/plain; charset=utf-8")
 
 
@@ -163,5 +164,8 @@ def aliyun(request: HttpRequest, code: str, token: str) -> HttpResponse:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return JsonResponse({"code": 1, "msg": "not a list of objects"}, status=400)
     items = [item for entry in entries if (item := of_aliyun(entry)) is not None]
-    receive(items, gateway_code=code, now=timezone.now())
+    found = receive(items, gateway_code=code, now=timezone.now())
+    if any(outcome.state == "error" for outcome in found):
+        # Delivered again; what was taken is known by its number then.
+        return JsonResponse({"code": 1, "msg": "not all were taken"}, status=500)
     return JsonResponse({"code": 0, "msg": "OK"})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Connecting is quick or does not come about; an answer may take a while. Together far less than a worker's lease.
 TIMEOUT = httpx.Timeout(connect=5.0, write=10.0, read=15.0, pool=5.0)
 LARGEST_ANSWER = 1_000_000
+# Whatever a server asks for: seconds.
+LONGEST_WAIT = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def call(method: str, url: str, **options: Any) -> Reply | Answer:
             "later",
             code=f"http_{status}",
             text=_said(response),
-            retry_after=int(wait) if wait.isdigit() else 0,
+            retry_after=min(int(wait[:9]), LONGEST_WAIT) if wait.isascii() and wait.isdigit() else 0,
         )
     if status >= 500:
         return Answer("unknown", code=f"http_{status}", text=_said(response))

@@ -61,7 +61,10 @@ class IncomingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """duplicate, opted_out, handled, open – or of a receipt: delivered, failed, unknown. With the row's key."""
+    """duplicate, opted_out, handled, open – or of a receipt: delivered, failed, unknown. With the row's key.
+
+    error: it could not be taken in and should be delivered again.
+    """
 
     state: str
     inbound_id: int | None = None
@@ -74,18 +77,25 @@ def receive(items: Sequence[IncomingMessage], *, gateway_code: str, now: datetim
 
     Each item stands by itself: one that fails is logged and does not sink the others.
     """
-    return [_receive_one(item, gateway_code=gateway_code, now=now) for item in items]
+    found = []
+    for item in items:
+        try:
+            found.append(_receive_one(item, gateway_code=gateway_code, now=now))
+        except Exception:
+            logger.exception("an item of %s could not be taken in", gateway_code)
+            found.append(Outcome("error"))
+    return found
 
 
 def _receive_one(item: IncomingMessage, *, gateway_code: str, now: datetime) -> Outcome:
     if item.receipt:
         return _receipt(item, gateway_code=gateway_code, now=now)
-    try:
-        with transaction.atomic():
+    with transaction.atomic():
+        try:
             row = _store(item, gateway_code=gateway_code, now=now)
-            stopped = _opt_out(row, now) if carrier.is_opt_out(row.text) else None
-    except IntegrityError:
-        return Outcome("duplicate")
+        except IntegrityError:
+            return Outcome("duplicate")
+        stopped = _opt_out(row, now) if carrier.is_opt_out(row.text) else None
     transaction.on_commit(lambda: _say_received(row.pk))
     if stopped is not None:
         return Outcome("opted_out", row.pk, stopped=stopped)
@@ -164,7 +174,12 @@ def _opt_out(row: InboundMessage, now: datetime) -> int:
     )
     _mark(row, InboundState.OPTED_OUT, "opt_out", now)
     if setup().policy.optout_reply:
-        _confirm(row, people, now)
+        try:
+            with transaction.atomic():
+                _confirm(row, people, now)
+        except Exception:
+            # A template that cannot be filled must never bring back what its owner has just stopped.
+            logger.exception("inbound message %s: the opt-out could not be confirmed", row.pk)
     return stopped
 
 

@@ -364,6 +364,14 @@ def nudge() -> None:
 
 
 # -- what people do ----------
+def objection_now(message: OutboundMessage, *, now: datetime) -> str:
+    """Why a message that people carry may not go at this moment, "" when it may: the gate is asked again, as a worker
+    asks it before each call."""
+    (recipient,) = recipients_of([Envelope.of(message)], now=now)
+    decision = gate.decide(as_gate_reads(message), recipient.person, now=now, rules=setup().rules)
+    return "" if decision.outcome == gate.SEND else wording.reason(decision.code) or decision.code
+
+
 def mark_sent(
     *, message: OutboundMessage, proof: str, by: User, now: datetime, file: File | None = None
 ) -> ActionLog:
@@ -389,6 +397,9 @@ def retry(*, message: OutboundMessage, by: User, now: datetime, reason: str = ""
         "claim_token": "",
         "sending_at": None,
         "next_attempt_at": None if assisted else now,
+        # It did not arrive: to a provider that takes each key once, another attempt is a new message.
+        "idempotency_key": secrets.token_hex(16),
+        "provider_id": "",
     }
     if assisted:
         decision = gate.decide(

@@ -127,7 +127,21 @@ def _send_batch(batch: Sequence[OutboundMessage], token: str, clock: Clock, coun
     now = clock()
     recipients = recipients_of([Envelope.of(row) for row in batch], now=now)
     for row, recipient in zip(batch, recipients, strict=True):
-        _send_one(row, recipient, token, ready, clock, counts)
+        try:
+            _send_one(row, recipient, token, ready, clock, counts)
+        except Exception:
+            # One message that cannot be prepared holds up nobody else, and is not tried for ever.
+            logger.exception("message %s could not be sent", row.pk)
+            _give_up(row, token, clock(), counts)
+
+
+def _give_up(row: OutboundMessage, token: str, now: datetime, counts: Counts) -> None:
+    """A fault of ours: surely not sent when the call had not begun, else nobody knows."""
+    why = {"error_code": "fault", "error": wording.reason("fault"), "next_attempt_at": None}
+    if row.sending_at is None:
+        counts.failed += _settle(row, "fail", token, now, **why)
+    else:
+        counts.to_check += _settle(row, "doubt", token, now, keep_token=True, **why)
 
 
 def _send_one(
