@@ -182,6 +182,12 @@ def conversation(page: Page) -> None:
     page.evaluate("window.scrollBy(0, -80)")
 
 
+def voices(page: Page) -> None:
+    """How often, where, and in whose words."""
+    page.locator(".fc-topic").evaluate("e => e.scrollIntoView()")
+    page.evaluate("window.scrollBy(0, -80)")
+
+
 def unlawful_reply(page: Page) -> None:
     """The findings below the composer while somebody writes; nothing is sent."""
     page.fill("#id_reply_text", UNLAWFUL)
@@ -201,7 +207,7 @@ def shipped_rule(page: Page) -> None:
     page.locator("#result_list a", has_text="物流超时").first.click()
     page.wait_for_load_state("networkidle")
     page.locator(".fc-rule").evaluate("e => e.scrollIntoView()")
-    page.evaluate("window.scrollBy(0, -120)")
+    page.evaluate("window.scrollBy(0, -80)")
 
 
 def dry_run(page: Page) -> None:
@@ -215,6 +221,7 @@ def dry_run(page: Page) -> None:
 PREPARED = {
     "reply": conversation,
     "reply-check": unlawful_reply,
+    "topic": voices,
     "check": unlawful_text,
     "rule": shipped_rule,
     "dry-run": dry_run,
