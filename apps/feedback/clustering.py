@@ -1,7 +1,8 @@
 """Similar feedback grouped so that one fix answers many (R18). Plain Python: texts in, groups out.
 
 A text is a bag of its characters' pairs, weighted by how rare they are, plus what the reading said it is
-about. Groups grow one text at a time: a text joins the nearest group whose centre is near enough, else it waits among
+about. Three that name one product and one sub-category are one problem, in whatever words. All others are put together by
+their words. Groups grow one text at a time: a text joins the nearest group whose centre is near enough, else it waits among
 the loose ones; three loose texts near each other make a new group. No text is compared with all others: only with
 groups and loose texts of its own category that share a rare piece with it.
 """
@@ -21,7 +22,7 @@ from apps.feedback.analysis.normalise import normalise
 # Near enough to a group's centre; to another loose text; loose texts that make a group.
 JOIN, MEET, SEED = 0.38, 0.4, 3
 # How much the reading's category and the product weigh, against log-rarities of about 3 to 8.
-MARK = 5.0
+MARKS = {"#": 5.0, "@": 5.0}
 # Centres so near are one problem in two wordings.
 SAME = 0.5
 # What is kept of a centre, and the pieces of a text that are looked up.
@@ -100,6 +101,19 @@ class Text:
     words: tuple[str, ...] = ()
 
 
+# Where the product itself is what is wrong; elsewhere – a slow courier, a rude answer – it only stands by.
+OF_PRODUCT = ("QUALITY", "PACKAGING", "MISMATCH", "SAFETY", "COUNTERFEIT", "GIFT", "STOCK")
+# How alike two are that name one product and one sub-category.
+SURE = 0.5
+
+
+def about_of(item: Text) -> str:
+    """The problem a text names outright: "product|sub-category"; "" where it is not the product's."""
+    if not item.product or not item.subcategory.startswith(OF_PRODUCT):
+        return ""
+    return f"{item.product}|{item.subcategory}"
+
+
 def pieces(item: Text) -> Counter[str]:
     """The bag of a text: pairs, whole Latin words, what the reading named."""
     bag: Counter[str] = Counter()
@@ -129,6 +143,7 @@ class Group:
     category: str
     centre: dict[str, float]
     size: int
+    about: str = ""
 
     def norm(self) -> float:
         """Length of the centre."""
@@ -143,6 +158,7 @@ class Placed:
     group: int | None = None
     similarity: float = 0.0
     fresh: tuple[int, ...] = ()
+    about: str = ""
 
 
 @dataclass
@@ -155,6 +171,8 @@ class Grouping:
     _of_category: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     _loose: dict[int, dict[str, float]] = field(default_factory=dict)
     _loose_category: dict[int, str] = field(default_factory=dict)
+    _about: dict[str, int] = field(default_factory=dict)
+    _waiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _holding: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
 
     # -- what is known ----------
@@ -168,12 +186,16 @@ class Grouping:
         """A group that is there already."""
         self.groups[group.key] = group
         self._of_category[group.category].add(group.key)
+        if group.about:
+            self._about[group.about] = group.key
 
     def drop_group(self, key: int) -> None:
         """Closed, merged or gone."""
         group = self.groups.pop(key, None)
         if group is not None:
             self._of_category[group.category].discard(key)
+            if self._about.get(group.about) == key:
+                del self._about[group.about]
 
     def vector(self, item: Text) -> dict[str, float]:
         """A text's vector of length one."""
@@ -181,7 +203,7 @@ class Grouping:
         raw = {
             # Marks of the reading weigh like a fairly rare pair, whatever their frequency.
             piece: (1 + math.log(count))
-            * (MARK if piece[0] in "#@" else math.log(total / (self.frequency[piece] + 1)) + 0.3)
+            * (MARKS[piece[0]] if piece[0] in MARKS else math.log(total / (self.frequency[piece] + 1)) + 0.3)
             for piece, count in pieces(item).items()
         }
         norm = math.sqrt(sum(value * value for value in raw.values())) or 1.0
@@ -194,6 +216,18 @@ class Grouping:
         A new group has no key yet: the caller stores it and calls `adopt`.
         """
         vector = self.vector(item)
+        about = about_of(item)
+        if about in self._about:
+            group = self.groups[self._about[about]]
+            self._grow(group, vector)
+            return Placed(item.id, group.key, max(SURE, _cosine(vector, group.centre)))
+        if about:
+            self._waiting[about].append(item.id)
+            if may_seed and len(self._waiting[about]) >= SEED:
+                members = self._waiting.pop(about)
+                for pk in members:
+                    self._forget_loose(pk)
+                return Placed(item.id, similarity=SURE, fresh=tuple(members), about=about)
         if len(vector) < 4:
             return Placed(item.id)
         key, score = self._nearest_group(item.category, vector)
@@ -205,14 +239,13 @@ class Grouping:
             members = [pk for pk, _score in near[:20]]
             for pk in members:
                 self._forget_loose(pk)
-            self._pending = (item, vector, members)
             return Placed(item.id, fresh=(*members, item.id), similarity=near[0][1])
         self._keep_loose(item.id, item.category, vector)
         return Placed(item.id)
 
-    def adopt(self, key: int, category: str, items: Sequence[Text]) -> Group:
+    def adopt(self, key: int, category: str, items: Sequence[Text], about: str = "") -> Group:
         """A new group that was stored as `key`."""
-        group = Group(key, category, {}, 0)
+        group = Group(key, category, {}, 0, about)
         for item in items:
             self._grow(group, self.vector(item))
         self.put_group(group)
@@ -225,6 +258,9 @@ class Grouping:
             ordered = sorted(keys, key=lambda key: -self.groups[key].size)
             for place, large in enumerate(ordered):
                 for small in ordered[place + 1 :]:
+                    if self.groups[small].about and self.groups[large].about:
+                        # Two products, or two faults of one, stay two.
+                        continue
                     score = _cosine(self.groups[small].centre, self.groups[large].centre)
                     if score >= SAME:
                         found.append((small, large, score))
@@ -233,11 +269,14 @@ class Grouping:
     def absorb(self, small: int, large: int) -> None:
         """Make one group of two."""
         gone, kept = self.groups[small], self.groups[large]
+        kept.about = kept.about or gone.about
         for piece, value in gone.centre.items():
             kept.centre[piece] = kept.centre.get(piece, 0.0) + value
         kept.size += gone.size
         self._trim(kept)
         self.drop_group(small)
+        if kept.about:
+            self._about[kept.about] = large
 
     def _nearest_group(self, category: str, vector: dict[str, float]) -> tuple[int | None, float]:
         best, best_score = None, 0.0

@@ -222,3 +222,16 @@ def test_two_workers_group_once(committed: None) -> None:
     for thread in threads:
         thread.join()
     assert Topic.objects.count() == 1 and TopicMember.objects.count() == len(LEAK)
+
+
+def test_one_product_and_one_fault_are_one_problem_in_whatever_words() -> None:
+    grouping = Grouping()
+    said = ["盖子没拧紧,箱子里全是油", "瓶口是松的,味道倒喜欢", "泵头一按就喷", "漏漏漏"]
+    texts = [Text(n, text, "PACKAGING", "PACKAGING_LEAK", "7") for n, text in enumerate(said)]
+    slow = [Text(9 + n, "送得慢" * (n + 1), "LOGISTICS", "LOGISTICS_DELAY", "7") for n in range(2)]
+    grouping.learn([*texts, *slow])
+    placed = [grouping.place(text) for text in texts[:3]]
+    assert placed[2].fresh == (0, 1, 2) and placed[2].about == "7|PACKAGING_LEAK"
+    grouping.adopt(1, "PACKAGING", texts[:3], placed[2].about)
+    assert grouping.place(texts[3]).group == 1
+    assert not any(grouping.place(text).about for text in slow)

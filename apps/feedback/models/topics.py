@@ -36,6 +36,8 @@ class Topic(Stamped):
     first_at = models.DateTimeField(_("first heard"), null=True, blank=True)
     last_at = models.DateTimeField(_("last heard"), null=True, blank=True)
     centre = models.JSONField(default=dict, editable=False)
+    # "product|sub-category" of a problem that is named outright.
+    about = models.CharField(max_length=60, blank=True, editable=False)
     merged_into = models.ForeignKey(
         "self",
         verbose_name=_("merged into"),
@@ -53,7 +55,7 @@ class Topic(Stamped):
         related_name="+",
         help_text=_("Empty: found by the machine."),
     )
-    history = HistoricalRecords(excluded_fields=["centre", "size", "first_at", "last_at"])
+    history = HistoricalRecords(excluded_fields=["centre", "about", "size", "first_at", "last_at"])
 
     objects = TopicQuerySet.as_manager()
 

@@ -33,13 +33,16 @@ from apps.customers.choices import ContactChannel, Purpose
 from apps.customers.models import ConsentEvent, Customer, CustomerIdentity, Order, OrderItem
 from apps.feedback.choices import Source
 from apps.feedback.incoming import IncomingCustomer, IncomingFeedback
-from apps.feedback.models import Feedback, Handover, ShiftNote
+from apps.feedback.models import Feedback, Handover, ShiftNote, Topic
 from apps.feedback.selectors.reference import STAMP
 from apps.feedback.services import knowledge, moves
 from apps.feedback.services.background import dispatch_waiting, link_near_duplicates
 from apps.feedback.services.intake import take_in
+from apps.feedback.services.replies import subject_key
 from apps.feedback.services.sweep import sweep_sla
 from apps.feedback.services.telling import address
+from apps.feedback.services.topics import group_new, recount
+from apps.messaging.models import OutboundMessage
 from apps.shop.models import Department, Product, StaffProfile, StockLevel, Store, Team, TeamMember, WorkItem
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo_data"
@@ -362,6 +365,7 @@ def _play(*, now: datetime, progress: Callable[[float], None] | None) -> None:
         stage.run(progress)
         sweep_sla(now=now)
         link_near_duplicates(now=now)
+    group_new(now=now)
     # What happened weeks ago is not news.
     StaffNotice.objects.filter(created_at__lt=now - timedelta(days=1)).update(read_at=now)
 
@@ -541,7 +545,12 @@ def clear_demo(*, now: datetime) -> dict[str, int]:
     gone["feedback"] = len(ids)
     knowledge.forget_answers_of(ids)
     gone["articles"] = knowledge.clear_samples()
+    told = [subject_key(pk) for pk in ids]
+    touched = list(Topic.objects.filter(members__feedback__in=ids).distinct().values_list("pk", flat=True))
     feedback.delete()
+    gone["messages"] = OutboundMessage.objects.filter(subject_key__in=told).delete()[0]
+    recount(touched)
+    gone["topics"] = _delete_each(Topic.objects.filter(pk__in=touched, size=0))
     numbers = [entry["order_no"] for entry in data["orders"]]
     gone["orders"] = _delete_each(Order.objects.filter(order_no__in=numbers))
     gone["customers"] = _delete_each(Customer.objects.filter(external_id__startswith="DEMO-"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -91,15 +92,16 @@ def _hours(step: Mapping[str, Any]) -> int:
 def plan(*, macro: Macro, feedback: Feedback, by: User) -> list[Step]:
     """What the macro would do to this case, step by step, with replies filled in for the person to read and mend."""
     out = []
+    names = Names()
     values = values_of(feedback, by)
     offered = {str(way.channel): way for way in ways(feedback)}
     for index, step in enumerate(macro.steps):
         verb = step["verb"]
-        shown = Step(index, verb, describe(step))
+        shown = Step(index, verb, describe(step, names))
         move = {"reply": "record_contact", "promise": "note", "task": "note"}.get(verb, verb)
         known = FEEDBACK.get(move)
         if verb == "reply":
-            template = MessageTemplate.objects.filter(code=step["template"]).first()
+            template = names.templates.get(step["template"])
             if template is None:
                 shown.why_not = _("The template is gone.")
             else:
@@ -122,13 +124,34 @@ def plan(*, macro: Macro, feedback: Feedback, by: User) -> list[Step]:
     return out
 
 
-def describe(step: Mapping[str, Any]) -> str:
+@dataclass
+class Names:
+    """What steps call templates, categories and departments; loaded when first asked for, three queries at most."""
+
+    @cached_property
+    def templates(self) -> dict[str, MessageTemplate]:
+        """By code."""
+        return {row.code: row for row in MessageTemplate.objects.all()}
+
+    @cached_property
+    def categories(self) -> dict[str, Category]:
+        """By code."""
+        return {row.code: row for row in Category.objects.all()}
+
+    @cached_property
+    def departments(self) -> dict[str, Department]:
+        """By code."""
+        return {row.code: row for row in Department.objects.all()}
+
+
+def describe(step: Mapping[str, Any], names: Names | None = None) -> str:
     """A step as a sentence."""
+    names = names or Names()
     verb, text, hours = step.get("verb"), str(step.get("text", "")), _hours(step)
     if verb == "claim":
         return _("Take the case, where nobody has claimed it")
     if verb == "reply":
-        template = MessageTemplate.objects.filter(code=step.get("template", "")).first()
+        template = names.templates.get(step.get("template", ""))
         return _("Reply with “%(template)s” by %(way)s") % {
             "template": template.title if template else step.get("template", ""),
             "way": template.get_channel_display() if template else "–",
@@ -136,7 +159,7 @@ def describe(step: Mapping[str, Any]) -> str:
     if verb == "note":
         return _("Note: %(text)s") % {"text": text}
     if verb == "correct":
-        node = Category.objects.filter(code=step.get("category", "")).first()
+        node = names.categories.get(step.get("category", ""))
         return _("Correct the reading: %(what)s") % {
             "what": " · ".join(str(part) for part in (step.get("tier"), node) if part)
         }
@@ -144,7 +167,7 @@ def describe(step: Mapping[str, Any]) -> str:
         return _("Promise within %(hours)d h: %(text)s") % {"hours": hours, "text": text}
     if verb == "task":
         return _("Task for %(department)s within %(hours)d h: %(text)s") % {
-            "department": Department.objects.filter(code=step.get("department", "")).first() or "–",
+            "department": names.departments.get(step.get("department", ""), "–"),
             "hours": hours,
             "text": text,
         }

@@ -19,7 +19,7 @@ from apps.core.services import approvals
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
 from apps.feedback.choices import OPEN, OPEN_TOPICS, Kind, Sentiment, TopicAnswerState, TopicState
-from apps.feedback.clustering import Group, Grouping, Text, name_of
+from apps.feedback.clustering import Group, Grouping, Placed, Text, name_of
 from apps.feedback.models import (
     Category,
     Feedback,
@@ -34,6 +34,7 @@ from apps.feedback.selectors.composer import values_of, ways
 from apps.feedback.services import moves, replies
 from apps.feedback.transitions import TOPIC, TOPIC_WORK
 from apps.messaging.templates import check_body, preview
+from apps.shop.models import Product
 
 APPROVAL_KIND = "feedback.topic_answer"
 ANSWER = "feedback.answer_topic"
@@ -106,7 +107,7 @@ def _loaded(up_to: int, now: datetime) -> Grouping:
     grouping.learn(texts)
     for topic in Topic.objects.open().select_related("category"):  # type: ignore[attr-defined]
         code = topic.category.code if topic.category else ""
-        grouping.put_group(Group(topic.pk, code, dict(topic.centre), topic.size))
+        grouping.put_group(Group(topic.pk, code, dict(topic.centre), topic.size, topic.about))
     linked = set(
         TopicMember.objects.filter(feedback__in=[text.id for text in texts]).values_list("pk", flat=True)
     )
@@ -130,7 +131,7 @@ def _placed(grouping: Grouping, rows: Sequence[Sequence[Any]], now: datetime) ->
     for text in texts:
         found = grouping.place(text)
         if found.fresh:
-            count += _new_topic(grouping, found.fresh, text.category, now)
+            count += _new_topic(grouping, found, text.category, now)
         elif found.group is not None and (text.id, found.group) not in excluded:
             joined.setdefault(found.group, []).append((text.id, found.similarity))
             count += 1
@@ -157,18 +158,19 @@ def _placed(grouping: Grouping, rows: Sequence[Sequence[Any]], now: datetime) ->
     return count
 
 
-def _new_topic(grouping: Grouping, ids: Sequence[int], category: str, now: datetime) -> int:
-    rows = list(Feedback.objects.filter(pk__in=ids, topic_member__isnull=True).values_list(*_FIELDS))
+def _new_topic(grouping: Grouping, found: Placed, category: str, now: datetime) -> int:
+    rows = list(Feedback.objects.filter(pk__in=found.fresh, topic_member__isnull=True).values_list(*_FIELDS))
     if len(rows) < 2:
         return 0
     texts = [_text_of(row) for row in rows]
     products = {text.product for text in texts}
     topic = Topic.objects.create(
         name=_name(grouping, texts),
+        about=found.about,
         category=Category.objects.filter(code=category).first(),
         product_id=int(products.pop()) if len(products) == 1 and products != {""} else None,
     )
-    group = grouping.adopt(topic.pk, category, texts)
+    group = grouping.adopt(topic.pk, category, texts, found.about)
     TopicMember.objects.bulk_create(
         [TopicMember(feedback_id=text.id, topic=topic, similarity=1.0, at=now) for text in texts],
         ignore_conflicts=True,
@@ -182,7 +184,15 @@ def _name(grouping: Grouping, texts: Sequence[Text]) -> str:
     phrases = name_of([text.text for text in texts], grouping.frequency, grouping.texts)
     codes = {text.subcategory for text in texts if text.subcategory}
     node = Category.objects.filter(code=codes.pop()).first() if len(codes) == 1 else None
-    words = " · ".join(phrases)
+    products = {text.product for text in texts}
+    product = (
+        Product.objects.filter(pk=int(products.pop())).first()
+        if len(products) == 1 and products != {""}
+        else None
+    )
+    words = " · ".join(phrases[:2] if product else phrases)
+    if product is not None and node is not None:
+        return (f"{product.name} {node}" + (f":{words}" if words else ""))[:120]
     if node is None:
         return (words or texts[0].text[:20])[:120]
     return (f"{node}:{words}" if words else str(node))[:120]
