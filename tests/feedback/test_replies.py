@@ -322,9 +322,10 @@ def test_resolving_on_the_page_tells_the_customer_and_asks_for_blanks(crew: Cast
     moves.claim(feedback=feedback, by=crew.alice, now=NOW) if feedback.claimed_at is None else None
     client.force_login(crew.alice)
     url = reverse("admin:feedback_feedback_move", args=[feedback.pk, "resolve"])
-    page = client.post(url, {"reason": "已补发", "tell": "sms"})
+    page = client.post(url, {"reason": "已补发", "tell": "sms", "notice": "已补发,〔客服电话〕"})
     assert page.status_code == 422 and "〔" in page.content.decode()
     assert case(feedback.pk).status != "resolved"
+    assert '<option value="email" selected>' in client.get(url).content.decode()
     page = client.post(url, {"reason": "已补发", "tell": "sms", "notice": "您好,工单已处理完成:已补发。"})
     assert page.status_code == 302 and case(feedback.pk).status == "resolved"
     assert OutboundMessage.objects.get(purpose="result_notice").channel == "sms"

@@ -133,6 +133,10 @@ class WaitForm(MoveForm):
     field_order = ("why", "until", "reason")
 
 
+# Ways by which a result notice costs nothing and needs no hand.
+FREE = ("wechat", "app", "email")
+
+
 class ResolveForm(MoveForm):
     """What solved it."""
 
@@ -156,6 +160,8 @@ class ResolveForm(MoveForm):
         field: Any = self.fields["tell"]
         offered = result_channels(self.feedback) if self.user.has_perm("messaging.send_message") else []
         field.choices = [("", _("Do not tell now")), *offered]
+        # What costs nothing is proposed; an SMS or a chat is the person's choice.
+        field.initial = next((channel for channel, _label in offered if channel in FREE), "")
         if not offered:
             del self.fields["tell"], self.fields["notice"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -27,6 +28,8 @@ from apps.messaging.models import InboundMessage
 
 # Somebody who writes so long after a case ended means something else.
 BELONGS_WITHIN = timedelta(days=30)
+# Whoever asks for a person gets one (GB/T 47746-2026): nothing answers by machine from here on, the owner is told.
+WANTS_PERSON = re.compile(r"人工|真人|\b(?:human|person|agent)\b", re.IGNORECASE)
 METHODS = {
     "sms": ContactMethod.SMS,
     "wechat": ContactMethod.WECHAT,
@@ -79,10 +82,17 @@ def customer_said(
                 reason=_("What the customer added reads like an emergency."),
                 via=via,
             )
+    wants_person = WANTS_PERSON.search(text) is not None
+    level = NoticeLevel.WARNING if wants_person else NoticeLevel.INFO
+    words = (
+        _("%(number)s: the customer asks for a person")
+        if wants_person
+        else _("%(number)s: the customer added something")
+    )
     notify(
         recipients=people(ref, feedback, ("owner",)),
-        level=NoticeLevel.URGENT if feedback.tier == Tier.S else NoticeLevel.INFO,
-        title=_("%(number)s: the customer added something") % {"number": feedback.number},
+        level=NoticeLevel.URGENT if feedback.tier == Tier.S else level,
+        title=words % {"number": feedback.number},
         url=address(feedback.pk),
         key=f"added:{entry.pk}",
         now=now,

@@ -43,7 +43,7 @@ class Notice:
 
 
 def result_notice(feedback: Feedback, user: User, *, solution: str, channel: str) -> Notice:
-    """The text of the result notice for one way, with what is still missing in 〔 〕.
+    """The text of the result notice for one way; a plain sentence where the template asks for what nobody knows.
 
     The satisfaction link stands in it where a survey app registered one; an SMS never carries a link (decision 16).
     Without a link it ends with thanks.
@@ -51,7 +51,10 @@ def result_notice(feedback: Feedback, user: User, *, solution: str, channel: str
     template = _template(Scene.RESULT_NOTICE, channel)
     values = values_of(feedback, user) | {"solution": solution.strip()[:200]}
     link = "" if channel == MessageChannel.SMS else _link(feedback, channel)
-    body = preview(template, values) if template is not None else _plain(feedback, solution)
+    body = preview(template, values) if template is not None else ""
+    if not body or "〔" in body:
+        # What the case does not know must not keep anybody from telling the result.
+        template, body = None, _plain(feedback, solution)
     if channel != MessageChannel.SMS:
         body = (
             body.rstrip()
