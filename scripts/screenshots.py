@@ -23,8 +23,11 @@ LARGEST = 250_000
 SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 QUEUE = "/admin/feedback/feedback/"
 # Pictures of the first record behind a list, with what follows its address in place of "change".
-FIRST_OF = {"public-sheet": "sheet", "visit": "change", "symposium": "change"}
+FIRST_OF = {"public-sheet": "sheet", "visit": "change", "symposium": "change", "topic": "change"}
 PEOPLE = "/admin/feedback/handover/people/"
+RULES, OUTBOX = "/admin/automation/rule/", "/admin/messaging/outboundmessage/"
+# Words the law check has something to say about.
+UNLAWFUL = "亲，给您返现20元，麻烦把评价改成好评"
 
 
 def main() -> int:
@@ -37,6 +40,15 @@ def main() -> int:
     arguments.add_argument("--password", required=True)
     arguments.add_argument(
         "--lead", default="", help="log-in name whose first page is photographed; default: USER"
+    )
+    arguments.add_argument(
+        "--case",
+        type=int,
+        default=0,
+        help="number of a case with a conversation, for “reply” and “reply-check”",
+    )
+    arguments.add_argument(
+        "--only", nargs="*", default=[], help="names of the pictures to take; default: all"
     )
     arguments.add_argument("--out", type=Path, default=OUT)
     arguments.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser"))
@@ -51,7 +63,9 @@ def main() -> int:
                 "--disable-background-networking",
             ],
         )  # fmt: skip
-        for name, screen, user, path in pictures(given.user, given.lead or given.user):
+        for name, screen, user, path in pictures(given.user, given.lead or given.user, given.case):
+            if given.only and name not in given.only:
+                continue
             with logged_in(browser, base, user, given.password, screen) as page:
                 page.goto(base + path)
                 if name in FIRST_OF:
@@ -66,6 +80,8 @@ def main() -> int:
                     page.locator(".fc-row:not(.is-overdue) .fc-snippet").first.click()
                 if path == PEOPLE:
                     plan_of_first(page)
+                if name in PREPARED:
+                    PREPARED[name](page)
                 page.wait_for_load_state("networkidle")
                 page.wait_for_timeout(400)
                 picture = smaller(page.screenshot(type="png"))
@@ -76,7 +92,7 @@ def main() -> int:
             (given.out / f"{name}.png").write_bytes(picture)
             large += len(picture) > LARGEST
             print(f"{name}.png  {len(picture) / 1000:.0f} kB")
-        for name, picture in import_pictures(browser, base, given.user, given.password):
+        for name, picture in [] if given.only else import_pictures(browser, base, given.user, given.password):
             (given.out / f"{name}.png").write_bytes(picture)
             large += len(picture) > LARGEST
             print(f"{name}.png  {len(picture) / 1000:.0f} kB")
@@ -123,8 +139,8 @@ def sample_export() -> str:
     return "\n".join(lines)
 
 
-def pictures(user: str, lead: str) -> Iterator[tuple[str, str, str, str]]:
-    """File name, screen, log-in name, address."""
+def pictures(user: str, lead: str, case: int) -> Iterator[tuple[str, str, str, str]]:
+    """File name, screen, log-in name, address. A log-in name of operations shows what its menu shows."""
     yield "home", "desktop", lead, "/admin/"
     yield "queue", "desktop", user, QUEUE
     yield "case", "desktop", user, QUEUE
@@ -139,6 +155,16 @@ def pictures(user: str, lead: str) -> Iterator[tuple[str, str, str, str]]:
     yield "handover", "desktop", lead, PEOPLE
     yield "digest", "desktop", lead, "/admin/digest/"
     yield "setup", "desktop", user, "/admin/setup/stores/"
+    if case:
+        for name in ("reply", "reply-check"):
+            yield name, "desktop", user, f"{QUEUE}{case}/change/"
+    yield "to-do", "desktop", user, f"{OUTBOX}?what=to_do"
+    yield "topic", "desktop", lead, "/admin/feedback/topic/"
+    yield "words", "desktop", user, "/admin/feedback/words/?days=30"
+    yield "check", "desktop", user, "/admin/compliance/try/"
+    yield "knowledge", "desktop", lead, "/admin/feedback/article/"
+    yield "rule", "desktop", lead, RULES
+    yield "dry-run", "desktop", lead, RULES
 
 
 def plan_of_first(page: Page) -> None:
@@ -148,6 +174,58 @@ def plan_of_first(page: Page) -> None:
     page.locator("select[name=to] option:nth-child(3)").evaluate("option => { option.selected = true; }")
     page.fill("textarea[name=reason]", "请假三天")
     page.locator("form.fc-form button[type=submit]").click()
+
+
+def conversation(page: Page) -> None:
+    """What was said, and the composer below it."""
+    page.locator("[data-composer]").evaluate("e => e.closest('.fc-card, section').scrollIntoView()")
+    page.evaluate("window.scrollBy(0, -80)")
+
+
+def voices(page: Page) -> None:
+    """How often, where, and in whose words."""
+    page.locator(".fc-topic").evaluate("e => e.scrollIntoView()")
+    page.evaluate("window.scrollBy(0, -80)")
+
+
+def unlawful_reply(page: Page) -> None:
+    """The findings below the composer while somebody writes; nothing is sent."""
+    page.fill("#id_reply_text", UNLAWFUL)
+    page.locator("[data-findings] *").first.wait_for()
+    page.locator("[data-composer]").evaluate("e => e.scrollIntoView()")
+    page.evaluate("window.scrollBy(0, -80)")
+
+
+def unlawful_text(page: Page) -> None:
+    """The page that checks a text."""
+    page.fill("textarea[name=text]", UNLAWFUL)
+    page.locator("form:has(textarea[name=text]) button[type=submit]").last.click()
+
+
+def shipped_rule(page: Page) -> None:
+    """The rule of the late deliveries in the builder."""
+    page.locator("#result_list a", has_text="物流超时").first.click()
+    page.wait_for_load_state("networkidle")
+    page.locator(".fc-rule").evaluate("e => e.scrollIntoView()")
+    page.evaluate("window.scrollBy(0, -80)")
+
+
+def dry_run(page: Page) -> None:
+    """What that rule would have done in thirty days."""
+    shipped_rule(page)
+    page.locator("a[href$='/dry-run/']").first.click()
+    page.fill("input[name=days]", "30")
+    page.locator("form:has(input[name=days]) button[type=submit]").last.click()
+
+
+PREPARED = {
+    "reply": conversation,
+    "reply-check": unlawful_reply,
+    "topic": voices,
+    "check": unlawful_text,
+    "rule": shipped_rule,
+    "dry-run": dry_run,
+}
 
 
 @contextmanager
