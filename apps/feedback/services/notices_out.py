@@ -11,12 +11,14 @@ from django.db.models import CharField, Exists, F, OuterRef, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 
+from apps.compliance.services.verdicts import Unlawful
+from apps.compliance.types import worst
 from apps.core.exceptions import InvalidInput
 from apps.core.models import User
 from apps.feedback.choices import EntryKind, Source, Status
 from apps.feedback.models import Entry, Feedback
 from apps.feedback.selectors.composer import values_of, ways
-from apps.feedback.services.replies import METHODS, subject_key
+from apps.feedback.services.replies import METHODS, findings_of, subject_key
 from apps.messaging.choices import AUTOMATIC, MessageChannel, MessageState, Scene
 from apps.messaging.models import MessageTemplate, MessagingPolicy, OutboundMessage
 from apps.messaging.registries import satisfaction_link
@@ -84,11 +86,23 @@ def _template(scene: str, channel: str) -> MessageTemplate | None:
 
 
 def send_result(*, feedback: Feedback, channel: str, text: str, by: User, now: datetime) -> OutboundMessage:
-    """Tell the customer the result, once for each time the case was settled. Raises InvalidInput when refused."""
+    """Tell the customer the result, once for each time the case was settled. Raises InvalidInput when refused,
+
+    Unlawful (params `findings`, `facts`) where the law does not let it out: a notice that speaks of the review is
+    the one invitation there may be (REV-10).
+    """
     if feedback.status not in (Status.RESOLVED, Status.CLOSED):
         raise InvalidInput(_("The case is not settled yet."))
     if "〔" in text:
         raise InvalidInput(_("Fill in what stands between 〔 and 〕."), field="notice")
+    findings, facts = findings_of(feedback, text.strip(), channel, now=now)
+    if worst(findings) in ("block", "require_approval"):
+        raise Unlawful(
+            _("This may not be sent: %(rule)s.") % {"rule": findings[0].title},
+            findings=findings,
+            facts=facts,
+            field="notice",
+        )
     with transaction.atomic():
         message = enqueue(
             Draft(
@@ -100,6 +114,7 @@ def send_result(*, feedback: Feedback, channel: str, text: str, by: User, now: d
                 address="" if feedback.customer_id else feedback.number,
                 template=_template(Scene.RESULT_NOTICE, channel),
                 title=_("The result of your feedback %(number)s") % {"number": feedback.number},
+                payload={"invites_review": facts.invites_review is True},
                 period_key=f"round-{feedback.reopened}",
                 link=_link(feedback, channel) if channel != MessageChannel.SMS else "",
             ),

@@ -1,0 +1,123 @@
+"""Answering, where it could go wrong: corrected after a refusal, held twice, invited twice, counted although settled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.compliance.models import Verdict
+from apps.compliance.services.verdicts import Unlawful
+from apps.core.exceptions import IllegalMove
+from apps.core.models import Approval
+from apps.core.services import approvals
+from apps.feedback.models import HeldReply
+from apps.feedback.services import moves, notices_out, replies
+from apps.feedback.services.replies import NewerWords, send_reply
+from apps.messaging.models import OutboundMessage
+from apps.messaging.services.sending import send_due
+from tests.factories import Cast, arrive, case
+from tests.feedback.test_replies import LATER, MAIL, may_send, post, reply
+
+HELD = "收到货后写评价领5元券哦"
+INVITE = "问题已处理好,方便时欢迎您更新一下评价,与是否修改无关,谢谢"
+
+
+@pytest.fixture
+def crew(cast: Cast) -> Cast:
+    may_send(cast.alice, cast.bob, cast.lin)
+    return cast
+
+
+def test_what_the_gate_refused_can_be_mended_and_sent_from_the_same_page(crew: Cast) -> None:
+    feedback, client = arrive("A", customer=MAIL), Client()
+    client.force_login(crew.alice)
+    refused = post(client, feedback, channel="sms", text="【小店】您好,马上为您核实处理")
+    assert refused.status_code == 422 and OutboundMessage.objects.get().state == "refused"
+    token = refused.context["composer"]["token"]
+    sent = post(client, feedback, channel="email", text="您好,马上为您核实处理", token=token)
+    assert sent.status_code == 302 and feedback.entries.get().text == "您好,马上为您核实处理"
+
+
+def test_a_text_held_twice_asks_once_and_goes_out_once(crew: Cast) -> None:
+    feedback = arrive("A")
+    for token in ("t1", "t1", "t2"):
+        with pytest.raises(replies.Held):
+            send_reply(feedback=feedback, reply=reply(HELD, token=token), by=crew.alice, now=LATER)
+    assert (HeldReply.objects.count(), Approval.objects.count(), Verdict.objects.count()) == (1, 1, 1)
+    approvals.approve(approval=Approval.objects.get(), by=crew.lin, now=LATER)
+    # The page that held it is posted once more: it is that reply.
+    entry = send_reply(feedback=feedback, reply=reply(HELD, token="t1"), by=crew.alice, now=LATER)
+    assert feedback.entries.get().pk == entry.pk and OutboundMessage.objects.count() == 1
+
+
+def test_a_text_approved_once_may_be_sent_again_by_another_page(crew: Cast) -> None:
+    feedback = arrive("A", customer=MAIL)
+    with pytest.raises(replies.Held):
+        send_reply(feedback=feedback, reply=reply(HELD), by=crew.alice, now=LATER)
+    approvals.approve(approval=Approval.objects.get(), by=crew.lin, now=LATER)
+    entry = send_reply(feedback=feedback, reply=reply(HELD, "email", "t9"), by=crew.alice, now=LATER)
+    assert entry.message is not None and entry.message.state == "queued"
+
+
+def test_a_held_reply_does_not_go_out_on_a_case_that_has_ended(crew: Cast) -> None:
+    feedback = arrive("A")
+    with pytest.raises(replies.Held):
+        send_reply(feedback=feedback, reply=reply(HELD), by=crew.alice, now=LATER)
+    moves.close(feedback=case(feedback.pk), by=crew.alice, now=LATER)
+    with pytest.raises(IllegalMove):
+        approvals.approve(approval=Approval.objects.get(), by=crew.lin, now=LATER)
+    assert not OutboundMessage.objects.exists() and Approval.objects.get().state == "pending"
+    approvals.reject(approval=Approval.objects.get(), by=crew.lin, now=LATER, reason="已结案")
+
+
+def test_a_reply_that_leaves_after_the_case_was_settled_is_the_first_answer(
+    crew: Cast, django_capture_on_commit_callbacks: Any
+) -> None:
+    feedback = arrive("A", customer=MAIL)
+    moves.claim(feedback=feedback, by=crew.alice, now=LATER)
+    send_reply(feedback=feedback, reply=reply(channel="email"), by=crew.alice, now=LATER)
+    moves.resolve(feedback=feedback, by=crew.alice, now=LATER, reason="已补发")
+    with django_capture_on_commit_callbacks(execute=True):
+        send_due(clock=lambda: LATER + timedelta(minutes=1))
+    row = case(feedback.pk)
+    assert (row.status, row.first_response_at) == ("resolved", LATER + timedelta(minutes=1))
+
+
+def test_the_result_notice_invites_once_and_is_counted(crew: Cast) -> None:
+    feedback = arrive("A", customer=MAIL)
+    for number in (1, 2):
+        row = case(feedback.pk)
+        if number == 1:
+            moves.claim(feedback=row, by=crew.alice, now=LATER)
+        moves.resolve(feedback=row, by=crew.alice, now=LATER, reason="已补发")
+        send = {"feedback": row, "channel": "email", "text": INVITE, "by": crew.alice, "now": LATER}
+        if number == 1:
+            notices_out.send_result(**send)
+        else:
+            with pytest.raises(Unlawful):
+                notices_out.send_result(**send)
+        moves.reopen(feedback=row, by=crew.alice, now=LATER, reason="又来了")
+    assert OutboundMessage.objects.get().payload["invites_review"] is True
+
+
+@pytest.mark.parametrize("meanwhile", ["answered", "closed"])
+def test_who_writes_or_closes_while_a_reply_is_checked_is_not_overrun(
+    crew: Cast, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    feedback, checked = arrive("A"), replies.findings_of
+
+    def slowly(*args: Any, **values: Any) -> Any:
+        monkeypatch.setattr(replies, "findings_of", checked)
+        if meanwhile == "closed":
+            moves.close(feedback=case(feedback.pk), by=crew.bob, now=LATER)
+        else:
+            send_reply(feedback=case(feedback.pk), reply=reply(token="t2", seen=0), by=crew.bob, now=LATER)
+        return checked(*args, **values)
+
+    monkeypatch.setattr(replies, "findings_of", slowly)
+    with pytest.raises(IllegalMove if meanwhile == "closed" else NewerWords):
+        send_reply(feedback=feedback, reply=reply(seen=0), by=crew.alice, now=LATER)
+    assert OutboundMessage.objects.count() == (meanwhile == "answered")
