@@ -13,13 +13,13 @@ from apps.compliance.services.verdicts import Unlawful
 from apps.core.exceptions import IllegalMove
 from apps.core.models import Approval
 from apps.core.services import approvals
-from apps.feedback.models import HeldReply
+from apps.feedback.models import Feedback, HeldReply
 from apps.feedback.services import moves, notices_out, replies
 from apps.feedback.services.replies import NewerWords, send_reply
-from apps.messaging.models import OutboundMessage
+from apps.messaging.models import MessagingPolicy, OutboundMessage
 from apps.messaging.services.sending import send_due
 from tests.factories import Cast, arrive, case
-from tests.feedback.test_replies import LATER, MAIL, may_send, post, reply
+from tests.feedback.test_replies import LATER, MAIL, hooked, may_send, post, reply, said
 
 HELD = "收到货后写评价领5元券哦"
 INVITE = "问题已处理好,方便时欢迎您更新一下评价,与是否修改无关,谢谢"
@@ -121,3 +121,30 @@ def test_who_writes_or_closes_while_a_reply_is_checked_is_not_overrun(
     with pytest.raises(IllegalMove if meanwhile == "closed" else NewerWords):
         send_reply(feedback=feedback, reply=reply(seen=0), by=crew.alice, now=LATER)
     assert OutboundMessage.objects.count() == (meanwhile == "answered")
+
+
+def test_an_answer_to_what_ended_long_ago_is_no_part_of_it(crew: Cast) -> None:
+    feedback = arrive("A", customer=MAIL)
+    moves.record_contact(feedback=feedback, how="sms", said="ok", by=crew.alice, now=LATER)
+    OutboundMessage.objects.create(
+        purpose="reply", subject_key=f"feedback:{feedback.pk}", customer=feedback.customer,
+        recipient_key=f"c:{feedback.customer_id}", idempotency_key="k", channel="sms", message_class="service",
+        body="x", state="sent", created_at=LATER, updated_at=LATER,
+    )  # fmt: skip
+    moves.resolve(feedback=case(feedback.pk), by=crew.alice, now=LATER, reason="已补发")
+    Feedback.objects.filter(pk=feedback.pk).update(updated_at=LATER - timedelta(days=40))
+    who = {"customer": {"phone": "13812345678"}}
+    hooked(said("还没收到,什么时候到", **who), channel="sms")
+    assert not feedback.entries.filter(kind="inbound").exists() and case(feedback.pk).status == "resolved"
+    assert Feedback.objects.count() == 2
+
+
+def test_who_cannot_be_told_does_not_push_out_who_can(crew: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = MessagingPolicy.objects.get_or_create(pk=1)[0]
+    policy.auto_received = ["email"]
+    policy.save()
+    arrive("A", customer=MAIL)
+    for number in range(2):
+        arrive("A", customer={"external_id": f"nobody-{number}"})
+    monkeypatch.setattr(notices_out, "A_ROUND", 2)
+    assert notices_out.acknowledge_missed(now=LATER) == 1

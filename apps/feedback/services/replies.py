@@ -174,8 +174,10 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
 
 def send_approved(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> Entry:
     """Send a text that a second person has read already, e.g. one answer to many. Raises as `send_reply` does."""
+    if (known := _sent_before(feedback, reply)) is not None:
+        return known
     check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
-    return _sent_before(feedback, reply) or _send_read(feedback, reply, by=by, now=now)
+    return _send_read(feedback, reply, by=by, now=now)
 
 
 def _send_read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> Entry:
