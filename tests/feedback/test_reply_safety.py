@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from apps.compliance.models import Verdict
 from apps.compliance.services.verdicts import Unlawful
@@ -148,3 +149,13 @@ def test_who_cannot_be_told_does_not_push_out_who_can(crew: Cast, monkeypatch: p
         arrive("A", customer={"external_id": f"nobody-{number}"})
     monkeypatch.setattr(notices_out, "A_ROUND", 2)
     assert notices_out.acknowledge_missed(now=LATER) == 1
+
+
+def test_a_notice_the_law_stops_takes_the_resolving_back_and_keeps_the_verdict(crew: Cast) -> None:
+    feedback, client = arrive("A", customer=MAIL), Client()
+    moves.claim(feedback=feedback, by=crew.alice, now=LATER)
+    client.force_login(crew.alice)
+    values = {"reason": "已补发", "tell": "email", "notice": "您把差评改一下,我给您退50元"}
+    page = client.post(reverse("admin:feedback_feedback_move", args=[feedback.pk, "resolve"]), values)
+    assert page.status_code == 422 and case(feedback.pk).status == "assigned"
+    assert Verdict.objects.get().by == crew.alice and not OutboundMessage.objects.exists()
