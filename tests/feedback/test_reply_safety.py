@@ -159,3 +159,23 @@ def test_a_notice_the_law_stops_takes_the_resolving_back_and_keeps_the_verdict(c
     page = client.post(reverse("admin:feedback_feedback_move", args=[feedback.pk, "resolve"]), values)
     assert page.status_code == 422 and case(feedback.pk).status == "assigned"
     assert Verdict.objects.get().by == crew.alice and not OutboundMessage.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "invites"),
+    [
+        ("问题解决了,麻烦您改成好评吧", True),
+        ("麻烦把差评删了吧,谢谢", True),
+        ("能帮忙改个五星吗", True),
+        ("麻烦您把评价改一下", True),
+        ("辛苦修改下星级", True),
+        ("请撤销差评", True),
+        ("方便的话重新打个分", True),
+        ("感谢您的评价,我们会改进包装", False),
+        ("看到您的差评,我们马上删除了错误的价格", False),
+        ("您的评价我们会认真改进", False),
+        ("收货地址已帮您修改", False),
+    ],
+)
+def test_words_that_ask_for_another_review_are_known(text: str, invites: bool) -> None:
+    assert (replies.INVITES.search(text) is not None) is invites

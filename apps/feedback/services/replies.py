@@ -48,10 +48,12 @@ METHODS = {
 }
 # What a sent reply may be besides a contact: the promise whose clock it stops.
 ALSO = {"give_plan": ClockKind.PLAN_GIVEN, "give_progress": ClockKind.PROGRESS_GIVEN}
-# Words that speak of the customer's review being written anew; neutral ones too, since they come once only (REV-10).
-INVITES = re.compile(
-    r"(?:更新|修改|改|追加|追评|重新)[^。！？\n]{0,6}评[价论]|评[价论][^。！？\n]{0,6}(?:更新|修改)"
-)
+# Words that speak of the customer's review being written anew or taken away; neutral ones too, since they come once only
+# (REV-10).
+_REVIEW = r"(?:评[价论分]|[好中差]评|[五5][颗个]?星|星级|打个?分)"
+_CHANGE = r"(?:更新|修改|改(?![进善正变良天日])|删|撤)"
+_BETWEEN = r"[^，,。！？!?;；\n]{0,6}"
+INVITES = re.compile(rf"(?:{_CHANGE}|追加|追评|重新){_BETWEEN}{_REVIEW}|{_REVIEW}{_BETWEEN}{_CHANGE}")
 SENT = frozenset({MessageState.SENT, MessageState.DELIVERED})
 GONE = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
 
