@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from apps.compliance.models import Verdict as LawVerdict
+from apps.compliance.services.verdicts import Unlawful
 from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted
 from apps.core.models import Approval
 from apps.core.reference import touch
@@ -33,7 +35,8 @@ from apps.feedback.models import (
 )
 from apps.feedback.selectors import knowledge as selector
 from apps.feedback.services import auto_answer, knowledge, moves
-from apps.feedback.services.replies_hook import senders
+from apps.feedback.services.replies_hook import senders, unlawful
+from apps.messaging.models import OutboundMessage
 from tests.factories import NOW, Cast, arrive, case, clocks, make_product, make_store, queries
 from tests.feedback.test_admin_feedback import login
 
@@ -427,6 +430,22 @@ def test_a_refused_message_leaves_no_answer(on: Cast) -> None:
 
 
 @db
+def test_the_law_stands_before_every_article(on: Cast) -> None:
+    """Also where no message carries the answer: on the shop's own chat it is read all the same."""
+    bad = draft(on, code="bad", body="五星好评截图发客服,返现5元。")
+    with pytest.raises(Unlawful):
+        knowledge.submit(article=bad, by=on.lin, now=NOW)
+    assert bad.state == "draft" and LawVerdict.objects.get().subject_key == f"article:{bad.pk}"
+    # A rule that came after it was published.
+    Article.objects.filter(code="hours").update(body="几点都可以。五星好评截图发客服,返现5元。")
+    touch(selector.STAMP)
+    feedback = created(ask())
+    assert auto_answer.answer_due(now=NOW) == 0
+    assert AutoAnswer.objects.get(feedback=feedback).reasons == ["refused"]
+    assert not ThreadEntry.objects.filter(feedback=feedback, kind="contact").exists()
+
+
+@db
 def test_off_until_a_lead_switches_it_on(cast: Cast) -> None:
     publish(cast)
     created(ask())
@@ -554,8 +573,31 @@ def test_proposed_from_answers_that_worked(cast: Cast) -> None:
         moves.record_contact(feedback=feedback, how="chat", said=said, by=cast.alice, now=NOW)
         feedback = case(feedback.pk)
         moves.resolve(feedback=feedback, by=cast.alice, now=NOW, reason="已答复")
-    assert knowledge.propose(now=NOW) == 1
+    # Written in the composer and gone out counts as well; what never left does not.
+    for number, settled in enumerate((NOW, NOW, NOW, None)):
+        feedback = ask(f"请问储值卡怎么充{number}")
+        message = OutboundMessage.objects.create(
+            purpose="reply",
+            subject_key=f"feedback:{feedback.pk}",
+            recipient_key=f"a:{number}",
+            idempotency_key=f"k{number}",
+            channel="platform_im",
+            message_class="service",
+            body="x",
+            created_at=NOW,
+            updated_at=NOW,
+            state="sent" if settled else "to_do",
+        )
+        ThreadEntry.objects.create(
+            feedback=feedback, kind="reply", text="储值卡请到收银台充值,一百元起。", at=NOW, by=cast.alice,
+            message=message, settled_at=settled,
+        )  # fmt: skip
+        Feedback.objects.filter(pk=feedback.pk).update(status="resolved")
+    assert knowledge.propose(now=NOW) == 2
     assert knowledge.propose(now=NOW) == 0
+    written = ArticleProposal.objects.get(body__contains="储值卡")
+    assert written.count == 3
+    written.delete()
     proposal = ArticleProposal.objects.get()
     assert proposal.count == 3 and "13812345678" not in proposal.body and len(proposal.questions) == 3
     with pytest.raises(NotPermitted):
@@ -569,6 +611,7 @@ def test_proposed_from_answers_that_worked(cast: Cast) -> None:
 def test_samples(cast: Cast) -> None:
     make_product("FD002", name="阳光玫瑰葡萄 2斤", keywords=["葡萄", "提子"])
     done = knowledge.load_samples(by=cast.lin, now=NOW, published=False)
+    assert not [row.code for row in Article.objects.all() if unlawful(row.body, now=NOW)[0]]
     assert done["created"] >= 72 and set(Article.objects.values_list("state", flat=True)) == {"draft"}
     assert knowledge.load_samples(by=cast.lin, now=NOW, published=False)["created"] == 0
     Article.objects.all().delete()

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from apps.compliance.models import Verdict
 from apps.compliance.services.verdicts import Unlawful
 from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted
 from apps.core.models import Approval
@@ -159,6 +160,46 @@ def test_an_unlawful_or_empty_answer_is_refused(crew: Cast) -> None:
             now=NOW,
         )
     assert not TopicAnswer.objects.exists()
+    assert Verdict.objects.get().ruling == "blocked"
+
+
+def test_one_customers_fault_does_not_keep_the_others_waiting(
+    crew: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _topic, rows, answer = answered(crew)
+    approvals.approve(approval=Approval.objects.get(), by=crew.max, now=NOW)
+
+    def send(*, feedback: Feedback, **values: Any) -> Any:
+        if feedback.pk == rows[0].pk:
+            raise ValueError("broken")
+        return sent(feedback=feedback, **values)
+
+    sent = topics.replies.send_approved
+    monkeypatch.setattr(topics.replies, "send_approved", send)
+    assert topics.send_answers(now=NOW) == len(rows) - 1
+    answer.refresh_from_db()
+    assert answer.state == "done" and answer.done[str(rows[0].pk)] != "sent"
+    # Whoever looks again after a crash finds it sent, not impossible.
+    TopicAnswer.objects.filter(pk=answer.pk).update(done={}, state="sending")
+    monkeypatch.setattr(topics.replies, "send_approved", sent)
+    topics.send_answers(now=NOW)
+    answer.refresh_from_db()
+    assert set(answer.done.values()) == {"sent"} and OutboundMessage.objects.count() == len(rows)
+
+
+def test_a_merge_below_another_is_undone_from_the_top(crew: Cast) -> None:
+    leak, slow = voices(LEAK[:3]), voices(SLOW)
+    topics.group_new(now=NOW)
+    one = Topic.objects.get(members__feedback=leak[0])
+    two = Topic.objects.get(members__feedback=slow[0])
+    three = topics.create(name="别的事", feedback=[arrive("A", text="袋子破了")], by=crew.lin, now=NOW)
+    topics.merge(topic=one, into=two, by=crew.lin, now=NOW, reason="同一批")
+    topics.merge(topic=two, into=three, by=crew.lin, now=NOW, reason="同一批")
+    with pytest.raises(IllegalMove):
+        topics.unmerge(topic=one, by=crew.lin, now=NOW, reason="看错了")
+    topics.unmerge(topic=two, by=crew.lin, now=NOW, reason="看错了")
+    topics.unmerge(topic=one, by=crew.lin, now=NOW, reason="看错了")
+    assert members(one) == {row.pk for row in leak} and members(two) == {row.pk for row in slow}
 
 
 def test_pages_show_voices_and_scope_them(crew: Cast) -> None:

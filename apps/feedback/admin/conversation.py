@@ -135,7 +135,8 @@ class ConversationViews:
             return self._again(request, feedback, anyway=True)
         except DomainError as error:
             messages.error(request, str(error.message))
-            return self._again(request, feedback)
+            # The refused message stays in the outbox under the old key: what is mended is another one.
+            return self._again(request, feedback, token=new_token()[:32])
         presence.leave(feedback=feedback, user=user)
         if entry.message is not None and replies.carries(entry.message):
             messages.success(

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
+from apps.compliance.services import verdicts
 from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog, User
 from apps.core.numbers import whole_number, whole_numbers
@@ -36,6 +37,8 @@ from apps.feedback.selectors.reference import reference
 from apps.feedback.selectors.search import without_phone
 from apps.feedback.services import moves, notices_out
 from apps.feedback.services.new_feedback import take_from_form
+from apps.feedback.services.replies import subject_key
+from apps.feedback.services.telling import address
 from apps.feedback.transitions import FEEDBACK
 from apps.shop.models import Team
 
@@ -104,12 +107,25 @@ def perform(verb: str, feedback: Feedback, data: dict[str, Any], form: Any, by: 
 
 def resolve(feedback: Feedback, reason: str, data: dict[str, Any], by: User, now: datetime) -> Any:
     """Resolve, and tell the customer where that was asked; a notice that is refused takes the resolving back."""
-    with transaction.atomic():
-        done = moves.resolve(feedback=feedback, by=by, now=now, reason=reason)
-        if data.get("tell"):
-            notices_out.send_result(
-                feedback=feedback, channel=data["tell"], text=data["notice"], by=by, now=now
-            )
+    try:
+        with transaction.atomic():
+            done = moves.resolve(feedback=feedback, by=by, now=now, reason=reason)
+            if data.get("tell"):
+                notices_out.send_result(
+                    feedback=feedback, channel=data["tell"], text=data["notice"], by=by, now=now
+                )
+    except verdicts.Unlawful as error:
+        # Kept after what was taken back: what a rule stopped stays known.
+        verdicts.keep(
+            findings=error.params["findings"],
+            text=data["notice"],
+            facts=error.params["facts"],
+            by=by,
+            now=now,
+            subject_key=subject_key(feedback.pk),
+            url=address(feedback.pk),
+        )
+        raise
     return done
 
 

@@ -104,11 +104,11 @@ def customer_said(
 def on_case(inbound: InboundMessage, now: datetime) -> bool:
     """Handler of messages: put this one on the case it belongs to. False where there is none.
 
-    The case is the one the message names, else the one our message it answers was about, else the customer's newest
-    that is open or ended within 30 days.
+    The case is the one the message names, else the one our message it answers was about, else the customer's newest;
+    the last two where it is open or ended within 30 days.
     """
     _known_as(inbound)
-    feedback_id = _case_named(inbound) or _case_answered(inbound) or _case_of_customer(inbound, now)
+    feedback_id = _case_named(inbound) or _case_answered(inbound, now) or _case_of_customer(inbound, now)
     if feedback_id is None:
         return False
     # From here on staff read what is written, not the customer: it speaks the shop's language.
@@ -191,11 +191,14 @@ def _known_as(inbound: InboundMessage) -> None:
         inbound.save(update_fields=["customer"])
 
 
-def _case_answered(inbound: InboundMessage) -> int | None:
+def _case_answered(inbound: InboundMessage, now: datetime) -> int | None:
     message = inbound.in_reply_to
     if message is None or not message.subject_key.startswith("feedback:"):
         return None
-    return whole_number(message.subject_key.partition(":")[2])
+    # The last message to somebody may be years old: what ended long ago is not what they write about.
+    belongs = Q(status__in=(*OPEN, Status.MERGED)) | Q(updated_at__gte=now - BELONGS_WITHIN)
+    number = whole_number(message.subject_key.partition(":")[2])
+    return Feedback.objects.filter(belongs, pk=number).values_list("pk", flat=True).first()
 
 
 def _case_of_customer(inbound: InboundMessage, now: datetime) -> int | None:

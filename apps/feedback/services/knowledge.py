@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from apps.compliance.services import verdicts
+from apps.compliance.types import worst
 from apps.core.exceptions import InvalidInput, NotPermitted
 from apps.core.masking import mask_text
 from apps.core.models import ActionLog, Approval, User
@@ -41,6 +44,7 @@ from apps.feedback.models import (
     Feedback,
 )
 from apps.feedback.selectors.knowledge import STAMP, base
+from apps.feedback.services.replies_hook import unlawful
 from apps.feedback.transitions import APPROVE_ARTICLE, ARTICLE, PROPOSAL
 from apps.shop.models import Product
 
@@ -53,9 +57,32 @@ ALIKE = 0.6
 
 
 # -- moves ----------
-@transaction.atomic
 def submit(*, article: Article, by: User, now: datetime, via: str = "admin") -> ActionLog:
-    """Ask a second person. Raises InvalidInput for an article without a way of asking or whose time is over."""
+    """Ask a second person. Raises InvalidInput for an article without a way of asking or whose time is over,
+
+    Unlawful (kept as a verdict) for one that no customer may read.
+    """
+    check(ARTICLE, article, "submit", by=by, reason="", field="state")
+    findings, facts = unlawful(article.body, now=now)
+    if findings:
+        verdicts.keep(
+            findings=findings,
+            text=article.body,
+            facts=facts,
+            by=by,
+            now=now,
+            subject_key=f"article:{article.pk}",
+            url=f"/admin/feedback/article/{article.pk}/change/",
+        )
+    if worst(findings) == "block":
+        raise verdicts.Unlawful(
+            _("This may not be sent: %(rule)s.") % {"rule": findings[0].title}, findings=findings
+        )
+    return _submit(article=article, by=by, now=now, via=via)
+
+
+@transaction.atomic
+def _submit(*, article: Article, by: User, now: datetime, via: str) -> ActionLog:
     if not article.variants.exists():
         raise InvalidInput(_("Add at least one way in which customers ask for this."))
     if article.valid_until is not None and article.valid_until < timezone.localdate(now):
@@ -276,7 +303,12 @@ def _worked(now: datetime, limit: int) -> list[Row]:
     }
     said: dict[int, str] = {}
     for pk, text in (
-        Entry.objects.filter(feedback_id__in=list(cases), kind=EntryKind.CONTACT, is_automatic=False)
+        Entry.objects.filter(feedback_id__in=list(cases), is_automatic=False)
+        # Noted by a person, or written in the composer and gone out; a result notice answers no question.
+        .filter(
+            Q(kind=EntryKind.CONTACT)
+            | Q(kind=EntryKind.REPLY, settled_at__isnull=False, message__purpose="reply")
+        )
         .order_by("at", "id")
         .values_list("feedback_id", "text")
     ):

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import CharField, Exists, F, OuterRef, Value
+from django.db.models import CharField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 
+from apps.compliance.services.verdicts import Unlawful
+from apps.compliance.types import worst
 from apps.core.exceptions import InvalidInput
 from apps.core.models import User
+from apps.customers.choices import CustomerState
+from apps.customers.models import CustomerIdentity
 from apps.feedback.choices import EntryKind, Source, Status
 from apps.feedback.models import Entry, Feedback
 from apps.feedback.selectors.composer import values_of, ways
-from apps.feedback.services.replies import METHODS, subject_key
+from apps.feedback.services.replies import METHODS, findings_of, subject_key
 from apps.messaging.choices import AUTOMATIC, MessageChannel, MessageState, Scene
 from apps.messaging.models import MessageTemplate, MessagingPolicy, OutboundMessage
 from apps.messaging.registries import satisfaction_link
@@ -28,6 +32,7 @@ RECEIVED, RESULT = "received", "result_notice"
 RECEIVED_USEFUL = timedelta(hours=12)
 # A sweep looks back so far: workers that stood still longer acknowledge nothing any more.
 ACKNOWLEDGED_WITHIN = timedelta(hours=2)
+A_ROUND = 500
 # By these a person may be told without having asked for it by that way.
 NOTICE_CHANNELS = (MessageChannel.WECHAT, MessageChannel.APP, MessageChannel.EMAIL, MessageChannel.SMS)
 
@@ -87,11 +92,23 @@ def _template(scene: str, channel: str) -> MessageTemplate | None:
 
 
 def send_result(*, feedback: Feedback, channel: str, text: str, by: User, now: datetime) -> OutboundMessage:
-    """Tell the customer the result, once for each time the case was settled. Raises InvalidInput when refused."""
+    """Tell the customer the result, once for each time the case was settled. Raises InvalidInput when refused,
+
+    Unlawful (params `findings`, `facts`) where the law does not let it out: a notice that speaks of the review is
+    the one invitation there may be (REV-10).
+    """
     if feedback.status not in (Status.RESOLVED, Status.CLOSED):
         raise InvalidInput(_("The case is not settled yet."))
     if "〔" in text:
         raise InvalidInput(_("Fill in what stands between 〔 and 〕."), field="notice")
+    findings, facts = findings_of(feedback, text.strip(), channel, now=now)
+    if worst(findings) in ("block", "require_approval"):
+        raise Unlawful(
+            _("This may not be sent: %(rule)s.") % {"rule": findings[0].title},
+            findings=findings,
+            facts=facts,
+            field="notice",
+        )
     with transaction.atomic():
         message = enqueue(
             Draft(
@@ -103,6 +120,7 @@ def send_result(*, feedback: Feedback, channel: str, text: str, by: User, now: d
                 address="" if feedback.customer_id else feedback.number,
                 template=_template(Scene.RESULT_NOTICE, channel),
                 title=_("The result of your feedback %(number)s") % {"number": feedback.number},
+                payload={"invites_review": facts.invites_review is True},
                 period_key=f"round-{feedback.reopened}",
                 link=_link(feedback, channel) if channel != MessageChannel.SMS else "",
             ),
@@ -211,11 +229,33 @@ def acknowledge_missed(*, now: datetime) -> int:
         return 0
     told = OutboundMessage.objects.filter(purpose=RECEIVED, subject_key=OuterRef("key"))
     fresh = (
-        Feedback.objects.filter(received_at__gte=now - ACKNOWLEDGED_WITHIN, customer__isnull=False)
+        Feedback.objects.filter(
+            _reachable(policy.auto_received),
+            received_at__gte=now - ACKNOWLEDGED_WITHIN,
+            is_historical=False,
+            parent__isnull=True,
+        )
         .exclude(source__in=(Source.FILE, Source.DEMO))
+        .exclude(status=Status.CLOSED)
         .annotate(key=Concat(Value("feedback:"), Cast(F("pk"), CharField()), output_field=CharField()))
         .filter(~Exists(told))
         .order_by("-received_at", "-id")
-        .values_list("pk", flat=True)[:500]
+        .values_list("pk", flat=True)[:A_ROUND]
     )
     return acknowledge(ids=list(fresh), now=now)
+
+
+def _reachable(allowed: Iterable[str]) -> Q:
+    """Those who can be told at all: whoever cannot must not take the place of those who wait behind them."""
+    identities = CustomerIdentity.objects.filter(customer=OuterRef("customer"))
+    by = {
+        MessageChannel.EMAIL: ~Q(customer__email=""),
+        MessageChannel.SMS: ~Q(customer__phone=""),
+        MessageChannel.WECHAT: Q(Exists(identities.filter(channel="wechat_mp"))),
+        MessageChannel.APP: Q(Exists(identities.filter(channel="app"))),
+    }
+    some = Q(pk__in=())
+    for channel in allowed:
+        if channel in by:
+            some |= by[MessageChannel(channel)]
+    return some & Q(customer__state=CustomerState.ACTIVE)

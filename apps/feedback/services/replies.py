@@ -36,6 +36,8 @@ from apps.messaging.models import MessageTemplate, OutboundMessage
 from apps.messaging.services.outbox import Draft, enqueue, mark_sent
 
 APPROVAL_KIND = "feedback.reply"
+# In an approval's details, not shown: the page on which the reply was written.
+PAGE = "_token"
 METHODS = {
     MessageChannel.SMS: ContactMethod.SMS,
     MessageChannel.WECHAT: ContactMethod.WECHAT,
@@ -46,10 +48,12 @@ METHODS = {
 }
 # What a sent reply may be besides a contact: the promise whose clock it stops.
 ALSO = {"give_plan": ClockKind.PLAN_GIVEN, "give_progress": ClockKind.PROGRESS_GIVEN}
-# Words that speak of the customer's review being written anew; neutral ones too, since they come once only (REV-10).
-INVITES = re.compile(
-    r"(?:更新|修改|改|追加|追评|重新)[^。！？\n]{0,6}评[价论]|评[价论][^。！？\n]{0,6}(?:更新|修改)"
-)
+# Words that speak of the customer's review being written anew or taken away; neutral ones too, since they come once only
+# (REV-10).
+_REVIEW = r"(?:评[价论分]|[好中差]评|[五5][颗个]?星|星级|打个?分)"
+_CHANGE = r"(?:更新|修改|改(?![进善正变良天日])|删|撤)"
+_BETWEEN = r"[^，,。！？!?;；\n]{0,6}"
+INVITES = re.compile(rf"(?:{_CHANGE}|追加|追评|重新){_BETWEEN}{_REVIEW}|{_REVIEW}{_BETWEEN}{_CHANGE}")
 SENT = frozenset({MessageState.SENT, MessageState.DELIVERED})
 GONE = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
 
@@ -133,16 +137,13 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
     known = _sent_before(feedback, reply)
     if known is not None:
         return known
-    if reply.seen is not None and (newest := _newest(feedback)) > reply.seen:
-        words = Entry.objects.select_related("by").get(pk=newest)
-        raise NewerWords(
-            _("%(who)s has just written on this case. Read it, then send yours.")
-            % {"who": words.by or words.speaker or _("somebody")}
-        )
+    _nothing_newer(feedback, reply)
     findings, facts = findings_of(feedback, text, reply.channel, now=now)
     action = worst(findings)
     key = subject_key(feedback.pk)
     approved = action == "require_approval" and was_approved(subject_key=key, text=text)
+    if action == "require_approval" and not approved and _waiting(feedback, reply, text):
+        raise _held(findings)
     if action in ("block", "require_approval") and not approved:
         verdict = verdicts.keep(
             findings=findings,
@@ -155,11 +156,9 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
         )
         assert verdict is not None
         if action == "block":
-            raise verdicts.Unlawful(
-                _("This may not be sent: %(rule)s.") % {"rule": findings[0].title}, findings=findings
-            )
+            raise _unlawful(findings)
         _hold(feedback, reply, text, verdict, by=by, now=now)
-        raise Held(_("A second person must approve this text; you will be told."), findings=findings)
+        raise _held(findings)
     if action:
         verdicts.keep(
             findings=findings,
@@ -170,15 +169,36 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
             subject_key=key,
             url=address(feedback.pk),
         )
-    return _send(feedback, reply, text, by=by, now=now, invites=facts.invites_review is True)
+    return _send(
+        feedback, reply, text, by=by, now=now, approved=approved, invites=facts.invites_review is True
+    )
 
 
 def send_approved(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> Entry:
     """Send a text that a second person has read already, e.g. one answer to many. Raises as `send_reply` does."""
+    if (known := _sent_before(feedback, reply)) is not None:
+        return known
     check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
-    return _sent_before(feedback, reply) or _send(
-        feedback, reply, reply.text.strip(), by=by, now=now, approved=True
+    return _send_read(feedback, reply, by=by, now=now)
+
+
+def _send_read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> Entry:
+    """Send what a second person has read. What the law forbids by now nobody's yes makes lawful: raises Unlawful."""
+    text = reply.text.strip()
+    findings, facts = findings_of(feedback, text, reply.channel, now=now)
+    if worst(findings) == "block":
+        raise _unlawful(findings)
+    return _send(feedback, reply, text, by=by, now=now, approved=True, invites=facts.invites_review is True)
+
+
+def _unlawful(findings: list[Finding]) -> verdicts.Unlawful:
+    return verdicts.Unlawful(
+        _("This may not be sent: %(rule)s.") % {"rule": findings[0].title}, findings=findings
     )
+
+
+def _held(findings: list[Finding]) -> Held:
+    return Held(_("A second person must approve this text; you will be told."), findings=findings)
 
 
 def _sent_before(feedback: Feedback, reply: Reply) -> Entry | None:
@@ -187,14 +207,35 @@ def _sent_before(feedback: Feedback, reply: Reply) -> Entry | None:
     ).first()
 
 
+def _nothing_newer(feedback: Feedback, reply: Reply) -> None:
+    if reply.seen is not None and (newest := _newest(feedback)) > reply.seen:
+        words = Entry.objects.select_related("by").get(pk=newest)
+        raise NewerWords(
+            _("%(who)s has just written on this case. Read it, then send yours.")
+            % {"who": words.by or words.speaker or _("somebody")}
+        )
+
+
 def _newest(feedback: Feedback) -> int:
     # Notes are said to nobody outside; two notes at once harm nobody.
     rows = Entry.objects.filter(feedback=feedback).exclude(kind=EntryKind.NOTE)
     return rows.aggregate(newest=Max("pk"))["newest"] or 0
 
 
-def _hold(feedback: Feedback, reply: Reply, text: str, verdict: Any, *, by: User, now: datetime) -> HeldReply:
+def _waiting(feedback: Feedback, reply: Reply, text: str) -> bool:
+    """Whether this very text waits for a second person already."""
+    return HeldReply.objects.filter(
+        feedback=feedback, channel=reply.channel, text=text, state=HeldState.WAITING
+    ).exists()
+
+
+def _hold(feedback: Feedback, reply: Reply, text: str, verdict: Any, *, by: User, now: datetime) -> None:
     with transaction.atomic():
+        # The same button pressed twice asks once.
+        Feedback.objects.select_for_update(of=("self",)).only("pk").get(pk=feedback.pk)
+        if _waiting(feedback, reply, text):
+            verdict.delete()
+            return
         held = HeldReply.objects.create(
             feedback=feedback,
             channel=reply.channel,
@@ -213,12 +254,11 @@ def _hold(feedback: Feedback, reply: Reply, text: str, verdict: Any, *, by: User
             by=by,
             now=now,
             summary=verdict.text,
-            payload={finding["rule"]: finding["title"] for finding in verdict.findings},
+            payload={finding["rule"]: finding["title"] for finding in verdict.findings} | {PAGE: reply.token},
             url=address(feedback.pk),
         )
         verdict.approval = approval
         verdict.save(update_fields=["approval"])
-    return held
 
 
 def held_approved(approval: Approval, by: User, now: datetime) -> None:
@@ -229,10 +269,11 @@ def held_approved(approval: Approval, by: User, now: datetime) -> None:
         .get(pk=approval.object_id)
     )
     verdicts.approved(_verdict_view(held), by, now)
-    reply = Reply(
-        channel=held.channel, text=held.text, token=f"held-{held.pk}", template=held.template, also=held.also
-    )
-    _send(held.feedback, reply, held.text, by=held.by, now=now, approved=True)
+    # With the key of the page it was written on: posted once more, that page has been answered.
+    token = str(approval.payload.get(PAGE) or f"held-{held.pk}")
+    reply = Reply(channel=held.channel, text=held.text, token=token, template=held.template, also=held.also)
+    if _sent_before(held.feedback, reply) is None:
+        _send_read(held.feedback, reply, by=held.by, now=now)
     HeldReply.objects.filter(pk=held.pk).update(state=HeldState.SENT)
 
 
@@ -258,6 +299,14 @@ def _send(
     invites: bool = False,
 ) -> Entry:
     with transaction.atomic():
+        # Whoever waited for the lock looks again: closed, answered or invited since.
+        locked = Feedback.objects.select_for_update(of=("self",)).get(pk=feedback.pk)
+        check_move(FEEDBACK, locked, "record_contact", by=by, reason="")
+        if (known := _sent_before(feedback, reply)) is not None:
+            return known
+        _nothing_newer(feedback, reply)
+        if invites and _invitations(feedback):
+            raise _unlawful(findings_of(locked, text, reply.channel, now=now)[0])
         customer = feedback.customer
         public = reply.channel == MessageChannel.PUBLIC_REPLY
         message = enqueue(
@@ -348,10 +397,15 @@ def _count(entry: Entry, *, now: datetime) -> bool:
         feedback = Feedback.objects.select_for_update().get(pk=entry.feedback_id)
         if not Entry.objects.filter(pk=entry.pk, settled_at__isnull=True).update(settled_at=now):
             return False
-        if entry.is_automatic or feedback.status not in FEEDBACK.get("record_contact").sources:  # type: ignore[union-attr]
+        at = max(at, feedback.received_at)
+        if entry.is_automatic:
+            return True
+        if feedback.status not in FEEDBACK.get("record_contact").sources:  # type: ignore[union-attr]
+            # Settled while it was on its way: the clocks stand, but the customer has been answered.
+            if feedback.first_response_at is None and feedback.status in (Status.RESOLVED, Status.CLOSED):
+                Feedback.objects.filter(pk=feedback.pk).update(first_response_at=at)
             return True
         changes: dict[str, Any] = {}
-        at = max(at, feedback.received_at)
         if feedback.first_response_at is None:
             changes["first_response_at"] = at
         if feedback.assignee_id is None and entry.by_id is not None:

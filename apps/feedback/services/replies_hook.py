@@ -12,6 +12,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from apps.compliance.selectors import check
+from apps.compliance.types import Facts, Finding, worst
 from apps.core.exceptions import InvalidInput
 from apps.core.registry import Registry
 from apps.feedback.choices import ContactMethod, EntryKind
@@ -44,6 +46,12 @@ OWN = frozenset(
 
 def send_automatic(*, feedback: Feedback, text: str, now: datetime) -> None:
     """Answer without a person. Never stops the first-response clock (decision 2). Raises InvalidInput where it cannot."""
+    findings, _facts = unlawful(text, now=now)
+    if worst(findings) in ("block", "require_approval"):
+        # Also where no message carries it: what stands on the shop's own pages is read by customers too.
+        raise InvalidInput(
+            _("This may not be sent: %(rule)s.") % {"rule": findings[0].title}, code="unlawful"
+        )
     way = next((way.channel for way in ways(feedback) if way.open and way.channel in AUTOMATIC), None)
     # An SMS costs money and has no room for an article.
     if way is not None and way != MessageChannel.SMS and feedback.channel.code not in OWN:
@@ -63,6 +71,20 @@ def send_automatic(*, feedback: Feedback, text: str, now: datetime) -> None:
         raise InvalidInput(_("Nobody but a person can write to this customer here."), code="no_way")
     for sender in senders:
         sender(feedback, text, now)
+
+
+def unlawful(text: str, *, now: datetime) -> tuple[list[Finding], Facts]:
+    """What the rules say of an answer that a machine may give, and the facts they were told. One query."""
+    facts = Facts(
+        subject="reply",
+        message_class="service",
+        reward="none",
+        trigger="none",
+        invites_review=False,
+        review_script_required=False,
+        local_hour=12,
+    )
+    return check(text, facts=facts, at=now), facts
 
 
 def _by_message(feedback: Feedback, channel: str, text: str, *, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +36,8 @@ from apps.feedback.services import moves, replies
 from apps.feedback.transitions import TOPIC, TOPIC_WORK
 from apps.messaging.templates import check_body, preview
 from apps.shop.models import Product
+
+logger = logging.getLogger(__name__)
 
 APPROVAL_KIND = "feedback.topic_answer"
 ANSWER = "feedback.answer_topic"
@@ -356,6 +359,10 @@ def unmerge(*, topic: Topic, reason: str, by: User, now: datetime) -> ActionLog:
     )
     if record is None:
         raise IllegalMove(_("There is no merge to undo."))
+    target = Topic.objects.select_for_update().get(pk=record.target_id)
+    if target.state == TopicState.MERGED:
+        # Its feedback has moved on with the target's: undone now, it would come back empty.
+        raise IllegalMove(_("“%(name)s” is itself part of another one.") % {"name": target})
     log = perform(
         TOPIC,
         topic,
@@ -396,7 +403,6 @@ def answerable(topic: Topic, user: User) -> list[Feedback]:
     )
 
 
-@transaction.atomic
 def ask_answer(
     *, topic: Topic, text: str, feedback_ids: Sequence[int], by: User, now: datetime, resolution: str = ""
 ) -> TopicAnswer:
@@ -425,23 +431,25 @@ def ask_answer(
             findings=findings,
             field="text",
         )
-    answer = TopicAnswer.objects.create(
-        topic=topic, text=text, feedback_ids=ids, resolution=resolution.strip()[:500], by=by, at=now
-    )
-    answer.approval = approvals.ask(
-        kind=APPROVAL_KIND,
-        record=answer,
-        title=_("Answer %(count)d customers: %(topic)s") % {"count": len(ids), "topic": topic.name},
-        permission=verdicts.APPROVE if action == "require_approval" else ANSWER,
-        by=by,
-        now=now,
-        summary=text,
-        payload={str(_("Customers")): len(ids), str(_("and resolve with")): answer.resolution or "–"},
-        url=f"/admin/feedback/topic/{topic.pk}/change/",
-    )
-    answer.save(update_fields=["approval"])
-    _log(topic, "ask_answer", by=by, now=now, data={"answer": answer.pk, "count": len(ids)})
-    return answer
+    # What was stopped is kept above, outside of what is taken back together.
+    with transaction.atomic():
+        answer = TopicAnswer.objects.create(
+            topic=topic, text=text, feedback_ids=ids, resolution=resolution.strip()[:500], by=by, at=now
+        )
+        answer.approval = approvals.ask(
+            kind=APPROVAL_KIND,
+            record=answer,
+            title=_("Answer %(count)d customers: %(topic)s") % {"count": len(ids), "topic": topic.name},
+            permission=verdicts.APPROVE if action == "require_approval" else ANSWER,
+            by=by,
+            now=now,
+            summary=text,
+            payload={str(_("Customers")): len(ids), str(_("and resolve with")): answer.resolution or "–"},
+            url=f"/admin/feedback/topic/{topic.pk}/change/",
+        )
+        answer.save(update_fields=["approval"])
+        _log(topic, "ask_answer", by=by, now=now, data={"answer": answer.pk, "count": len(ids)})
+        return answer
 
 
 def answer_approved(approval: Approval, by: User, now: datetime) -> None:
@@ -479,8 +487,7 @@ def send_answers(*, now: datetime, limit: int = 200) -> int:
         for pk in waiting:
             outcome = _answer_one(answer, rows.get(pk), now=now)
             sent += outcome == "sent"
-            answer.done[str(pk)] = outcome
-            TopicAnswer.objects.filter(pk=answer.pk).update(done=answer.done)
+            answer.done = _note(answer.pk, pk, outcome)
         if all(str(pk) in answer.done for pk in answer.feedback_ids):
             TopicAnswer.objects.filter(pk=answer.pk, state=TopicAnswerState.SENDING).update(
                 state=TopicAnswerState.DONE
@@ -489,6 +496,15 @@ def send_answers(*, now: datetime, limit: int = 200) -> int:
         if sent >= limit:
             break
     return sent
+
+
+def _note(answer_id: int, pk: int, outcome: str) -> dict[str, str]:
+    """Write down what became of one; two workers at once keep what the other wrote."""
+    with transaction.atomic():
+        row = TopicAnswer.objects.select_for_update().get(pk=answer_id)
+        row.done = {str(pk): outcome} | row.done
+        row.save(update_fields=["done"])
+    return row.done
 
 
 def _answer_one(answer: TopicAnswer, feedback: Feedback | None, *, now: datetime) -> str:
@@ -503,11 +519,15 @@ def _answer_one(answer: TopicAnswer, feedback: Feedback | None, *, now: datetime
     reply = replies.Reply(channel=str(way.channel), text=text, token=f"topic-{answer.pk}")
     try:
         replies.send_approved(feedback=feedback, reply=reply, by=answer.by, now=now)
-        if answer.resolution:
-            feedback.refresh_from_db()
+        feedback.refresh_from_db()
+        if answer.resolution and feedback.status in OPEN:
             moves.resolve(feedback=feedback, by=answer.by, now=now, reason=answer.resolution)
     except DomainError as error:
         return str(error.message)
+    except Exception:
+        # One customer's fault must not keep all the others waiting for ever.
+        logger.exception("topic answer %s: feedback %s failed", answer.pk, feedback.pk)
+        return str(_("could not be sent"))
     return "sent"
 
 
