@@ -204,9 +204,12 @@ def on_moved(sender: Any, **others: Any) -> None:
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.automation import fields, selectors, sources
+    from apps.automation.services.outbox import somebody_reads
     from apps.core.wording import VERBS
     from apps.feedback.registries import CasePanel, case_panels
+    from apps.feedback.services.replies_hook import readers
 
+    readers.register("webhooks", somebody_reads)
     fields.register()
     sources.register()
     _register_actions()

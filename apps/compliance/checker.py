@@ -41,6 +41,7 @@ _NEGATORS = (
 )
 _GOVERNS = re.compile(f"({_NEGATORS}){_CARRIERS}{{0,6}}$")
 _INDIFFERENT = re.compile(r"(?:无论|不论|不管|不分|不限|无关)(?:您|你|是|给|打|写|的|是否)*$")
+_BOTH = re.compile(r"(?:好评|五星|5星)[、和与或/]*(?:差评|中评|一星|1星)|(?:差评|中评)[、和与或/]*好评")
 _FRAME_BEFORE = re.compile(r"(?:与|跟|和|同|不以)(?:您|你|是否|任何)*(?:[^，,。；;]{0,6})$")
 _FRAME_AFTER = re.compile(r"^[^，,。；;！？!?\n]{0,8}?(?:无关|没有关系|没关系|不挂钩|为前提|为条件)")
 _DOUBLE = re.compile(r"(?:不|没有?|未|非|除非)(?:给|打|写|发|是|晒|留|达到|带|够|满)?(?:到|个)?$")
@@ -276,8 +277,10 @@ def _cancelled(match: re.Match[str], paired: bool, spelled: Spelled) -> bool:
         return True
     if inner:
         return True
-    # 无论好评差评均可参与: the reward does not hang on what is written.
-    if _INDIFFERENT.search(before):
+    # 无论好评差评均可参与, 送券,无论好评差评, 好评差评同等: the reward does not hang on what is written.
+    if _INDIFFERENT.search(before) or _INDIFFERENT.search(gap) or _BOTH.match(spelled.text[match.start() :]):
+        return True
+    if _BOTH.match(spelled.text[second:]):
         return True
     # 补偿与是否修改评价无关: the frame opens before the second part and closes in the same clause.
     if _FRAME_BEFORE.search(gap) and _FRAME_AFTER.match(spelled.text[match.end() :]):

@@ -83,6 +83,10 @@ VERBS = {
     "promise_kept": gettext_lazy("Promise kept"),
     "promise_cancelled": gettext_lazy("Promise called off"),
     "go_live": gettext_lazy("Went live"),
+    "macro": gettext_lazy("Macro done"),
+    "link": gettext_lazy("Linked"),
+    "unlink": gettext_lazy("Taken out"),
+    "ask_answer": gettext_lazy("Answer to many asked for"),
     "test": gettext_lazy("Test message sent"),
 }
 

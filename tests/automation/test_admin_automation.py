@@ -95,7 +95,7 @@ def proposal(kind: str = "compensation") -> Proposal:
         title="优惠券",
         feedback=arrive("A"),
         payload={"amount": 10, "text": "抱歉"},
-        expires_at=NOW + timedelta(days=3),
+        expires_at=timezone.now() + timedelta(days=3),
     )
 
 
@@ -117,7 +117,7 @@ def test_a_proposal_is_decided_once_by_who_may_and_becomes_work(cast: Cast) -> N
 
 def test_proposals_expire(cast: Cast) -> None:
     row = proposal("public_reply")
-    assert proposals.expire_due(now=NOW + timedelta(days=4)) == 1
+    assert proposals.expire_due(now=row.expires_at + timedelta(minutes=1)) == 1
     row.refresh_from_db()
     assert row.status == "expired"
 

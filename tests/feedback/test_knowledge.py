@@ -35,7 +35,7 @@ from apps.feedback.models import (
 )
 from apps.feedback.selectors import knowledge as selector
 from apps.feedback.services import auto_answer, knowledge, moves
-from apps.feedback.services.replies_hook import senders, unlawful
+from apps.feedback.services.replies_hook import readers, senders, unlawful
 from apps.messaging.models import OutboundMessage
 from tests.factories import NOW, Cast, arrive, case, clocks, make_product, make_store, queries
 from tests.feedback.test_admin_feedback import login
@@ -292,6 +292,11 @@ def test_sent_back_withdrawn_retired(cast: Cast) -> None:
 
 
 # -- automatic answers ----------
+@pytest.fixture(autouse=True)
+def _a_program_reads_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(readers._items, "test", (1, lambda: True))
+
+
 def rules(cast: Cast, **values: Any) -> None:
     auto_answer.set_policy(
         values={"auto_answer": True, "threshold": 0.4, "sample_percent": 100} | values,

@@ -379,6 +379,35 @@ def test_a_macro_is_done_whole_or_not_at_all(crew: Cast) -> None:
     )
 
 
+def test_a_macro_pressed_twice_is_done_once(crew: Cast) -> None:
+    feedback = arrive("A")
+    row = macro({"verb": "note", "text": "已转供应链"})
+    for _twice in range(2):
+        macros.run(macro=row, feedback=case(feedback.pk), texts={}, token="m2", by=crew.alice, now=LATER)
+    assert feedback.entries.count() == 1
+
+
+def test_a_reply_carried_after_a_merge_stops_the_clock_of_the_case_that_goes_on(crew: Cast) -> None:
+    feedback, other = arrive("A"), arrive("A")
+    entry = send_reply(feedback=feedback, reply=reply(), by=crew.alice, now=LATER)
+    moves.merge(feedback=case(feedback.pk), into=other, by=crew.lin, now=LATER, reason="同一件事")
+    OutboundMessage.objects.filter(pk=entry.message_id).update(state="sent", sent_at=LATER)
+    assert replies.settle(message_id=entry.message_id, now=LATER)
+    assert clocks(other)["first_response"].state == "met"
+
+
+@pytest.mark.parametrize(
+    ("text", "opens"), [("5", False), ("３分", False), ("1", False), ("1个都没收到", True)]
+)
+def test_a_score_opens_nothing_again(crew: Cast, text: str, opens: bool) -> None:
+    feedback = arrive("A", customer=MAIL)
+    moves.record_contact(feedback=feedback, how="chat", said="ok", by=crew.alice, now=NOW)
+    moves.resolve(feedback=case(feedback.pk), by=crew.alice, now=NOW, reason="补发")
+    hooked(said(text, customer={"phone": "13812345678"}), channel="sms")
+    assert (case(feedback.pk).status == "in_progress") is opens
+    assert case(feedback.pk).entries.filter(kind="inbound").count() == 1
+
+
 def test_a_macro_with_an_unlawful_reply_does_nothing_and_keeps_the_verdict(crew: Cast) -> None:
     feedback = arrive("A")
     row = macro({"verb": "claim"}, {"verb": "reply", "template": "FC_IM_A"})

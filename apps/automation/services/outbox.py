@@ -37,7 +37,8 @@ from apps.core.exceptions import DomainError, InvalidInput
 from apps.core.models import User
 from apps.core.reference import touch
 from apps.core.services.notices import notify
-from apps.feedback.models import Feedback
+from apps.feedback.choices import EntryKind
+from apps.feedback.models import Entry, Feedback
 from apps.feedback.selectors.reference import reference
 
 if TYPE_CHECKING:
@@ -144,12 +145,43 @@ def announce(*, rules: Book, source: str, items: list[list[Any]], now: datetime)
         groups = {WebhookEvent.CREATED: [(item[0], f"in:{item[0]}", {}) for item in items]}
     else:
         moved = [(item[0], f"log:{item[1]}", {"verb": item[2]}) for item in items]
+        answers = [subject for subject in moved if subject[2]["verb"] in ANSWERS]
+        # Who is told of an answer gets its words: the programs behind the shop's own chats show them to the customer.
+        words = (
+            last_words({pk for pk, _i, _e in answers}) if rules.endpoints.get(WebhookEvent.REPLIED) else {}
+        )
         groups = {
             WebhookEvent.MOVED: moved,
-            WebhookEvent.REPLIED: [subject for subject in moved if subject[2]["verb"] in ANSWERS],
+            WebhookEvent.REPLIED: [
+                (pk, instance, extra | ({"reply": words[pk]} if pk in words else {}))
+                for pk, instance, extra in answers
+            ],
         }
     for event, subjects in groups.items():
         queue(endpoints=rules.endpoints.get(event, []), event=event, subjects=subjects, now=now)
+
+
+def last_words(ids: set[int]) -> dict[int, dict[str, Any]]:
+    """The newest answer to the customer on each of these cases, masked. One query."""
+    rows = Entry.objects.filter(
+        feedback__in=ids, kind__in=(EntryKind.CONTACT, EntryKind.REPLY, EntryKind.PLAN, EntryKind.PROGRESS)
+    ).order_by("pk")
+    return {
+        row.feedback_id: {
+            "text": masking.mask_text(row.text),
+            "method": row.method,
+            "automatic": row.is_automatic,
+            "at": row.at.isoformat(),
+        }
+        for row in rows
+    }
+
+
+def somebody_reads() -> bool:
+    """Whether an address in use is told of answers."""
+    from apps.automation.book import book
+
+    return bool(book().endpoints.get(WebhookEvent.REPLIED))
 
 
 # -- addresses ----------

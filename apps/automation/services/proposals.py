@@ -11,9 +11,10 @@ from apps.automation.choices import ProposalState
 from apps.automation.models import Proposal
 from apps.automation.registries import executors
 from apps.automation.transitions import PROPOSAL
-from apps.core.exceptions import DomainError
+from apps.core.exceptions import DomainError, IllegalMove
 from apps.core.models import ActionLog, User
 from apps.core.workflow import perform
+from apps.feedback.models import Feedback
 from apps.feedback.services.telling import address
 from apps.shop.choices import WorkKind
 from apps.shop.models import Department, WorkItem
@@ -27,6 +28,10 @@ def confirm(*, proposal: Proposal, by: User, now: datetime, via: str = "admin") 
 
     becomes work for customer care, and the result says so.
     """
+    if proposal.expires_at is not None and proposal.expires_at <= now:
+        raise IllegalMove(_("This proposal is out of date: what it promises may no longer hold."))
+    if Feedback.objects.filter(pk=proposal.feedback_id, status__in=("merged", "dismissed")).exists():
+        raise IllegalMove(_("The feedback of this proposal is merged or dismissed."))
     log = perform(
         PROPOSAL,
         proposal,

@@ -127,8 +127,7 @@ class ArticleAdmin(MovesMixin, HistoryModelAdmin):
     search_help_text = gettext_lazy("By meaning: type a question as customers do.")
     list_before_template = "admin/feedback/article/before.html"
     change_form_outer_before_template = "admin/feedback/article/form_before.html"
-    filter_horizontal = ("products", "stores")
-    autocomplete_fields = ("category",)
+    autocomplete_fields = ("category", "products", "stores")
     empty_text = gettext_lazy(
         "No article yet. Write down one question that comes up every day and how customers ask it; it is then suggested beside each case."
     )

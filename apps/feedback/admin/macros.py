@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from unfold.decorators import display
 
 from apps.core.admin.base import HistoryModelAdmin
@@ -57,7 +57,9 @@ class MacroForm(forms.ModelForm):
                 ),
                 "template": forms.ChoiceField(label=_("template"), choices=templates, required=False),
                 "text": forms.CharField(label=_("text"), max_length=500, required=False),
-                "hours": forms.IntegerField(label=_("hours"), min_value=1, max_value=720, required=False),
+                "hours": forms.IntegerField(
+                    label=pgettext("macro", "hours"), min_value=1, max_value=720, required=False
+                ),
                 "department": forms.ChoiceField(label=_("department"), choices=departments, required=False),
                 "tier": forms.ChoiceField(
                     label=_("tier"), choices=[("", "—"), *Tier.choices], required=False

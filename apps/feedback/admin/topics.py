@@ -205,7 +205,7 @@ class TopicAdmin(MovesMixin, HistoryModelAdmin):
         words = (
             request.POST.get("numbers", "")[:1000]
             .replace("、", ",")
-            .replace(",", ",")
+            .replace("\uff0c", ",")
             .replace(" ", ",")
             .split(",")
         )

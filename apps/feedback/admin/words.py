@@ -104,5 +104,6 @@ def words_view(request: HttpRequest) -> HttpResponse:
             ),
         ],
         "small": counted.total < 30,
+        "last_day": today,
     }
     return TemplateResponse(request, "admin/feedback/words.html", context)

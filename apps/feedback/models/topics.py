@@ -200,6 +200,11 @@ class TopicAnswer(models.Model):
     def __str__(self) -> str:
         return f"{self.topic} · {self.get_state_display()}"
 
+    @property
+    def reached(self) -> int:
+        """How many were written to so far."""
+        return sum(outcome == "sent" for outcome in self.done.values())
+
 
 class TopicCursor(models.Model):
     """How far the grouping has come; one row, locked while a worker groups."""

@@ -26,6 +26,8 @@ STOPPED_BY = {
     "progress_given": gettext_lazy("Telling the customer how far we are stops it."),
     "resolved": gettext_lazy("Resolving the case stops it."),
 }
+# Who spoke where no person did.
+SPEAKERS = {"auto-answer": gettext_lazy("knowledge base")}
 # Roles of spans that are marked in the text, and how.
 MARKS = {
     "s_trigger": "s",
@@ -104,7 +106,7 @@ def thread(feedback: Feedback) -> list[ThreadLine]:
                 side=side,
                 title=title,
                 text=masking.mask_text(entry.text),
-                who=str(entry.by) if entry.by else entry.speaker,
+                who=str(entry.by) if entry.by else str(SPEAKERS.get(entry.speaker, entry.speaker)),
                 automatic=entry.is_automatic,
                 message=entry.message,
                 carry=entry.message is not None

@@ -14,8 +14,8 @@ from django.utils.translation import pgettext
 from apps.core import masking
 from apps.core.models import User
 from apps.customers.choices import CustomerState
-from apps.feedback.choices import EntryKind
-from apps.feedback.models import Entry, Feedback
+from apps.feedback.choices import ClockKind, ClockState, EntryKind
+from apps.feedback.models import Entry, Feedback, SlaClock
 from apps.messaging.choices import MessageChannel, Scene
 from apps.messaging.models import MessageTemplate
 from apps.messaging.templates import preview
@@ -86,7 +86,7 @@ def values_of(feedback: Feedback, user: User) -> dict[str, str]:
     """What the case knows of a template's variables; personal data masked, unknown ones left out."""
     customer, order = feedback.customer, feedback.order
     shop = Company.objects.filter(pk=1).values_list("name", flat=True).first() or ""
-    deadline = timezone.localtime(feedback.due_at) if feedback.due_at else None
+    deadline = _promised(feedback)
     today = timezone.localdate()
     found = {
         "customer_name": salutation(customer.name if customer else "", customer.gender if customer else ""),
@@ -107,6 +107,20 @@ def values_of(feedback: Feedback, user: User) -> dict[str, str]:
         "solution": feedback.resolution[:200],
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _promised(feedback: Feedback) -> datetime | None:
+    """By when the customer gets more than a first answer, as long as that is not missed yet. One query."""
+    second = (
+        SlaClock.objects.filter(
+            feedback=feedback, state=ClockState.RUNNING, due_at__isnull=False, breached_at__isnull=True
+        )
+        .exclude(kind=ClockKind.FIRST_RESPONSE)
+        .order_by("due_at")
+        .values_list("due_at", flat=True)
+        .first()
+    )
+    return timezone.localtime(second) if second else None
 
 
 def salutation(name: str, gender: str) -> str:

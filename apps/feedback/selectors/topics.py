@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, F
 from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from apps.feedback.choices import OPEN
 from apps.feedback.models import Feedback, Topic
@@ -49,13 +50,13 @@ def page(topic: Topic, user: Any, now: datetime) -> dict[str, Any]:
         .values("day")
         .annotate(n=Count("pk"))
     }
-    first = since.date() + timedelta(days=1)
+    first = timezone.localdate(since) + timedelta(days=1)
     trend = [days.get(first + timedelta(days=number), 0) for number in range(DAYS)]
     return {
         "members": members[:MEMBERS],
         "more": len(members) > MEMBERS,
         "samples": members[:SAMPLES],
-        "trend": sparkline(trend) | {"from": first, "to": now.date()},
+        "trend": sparkline(trend) | {"from": first, "to": timezone.localdate(now)},
         "stores": _top(rows, "store__name"),
         "products": _top(rows, "product__name"),
         "channels": _top(rows, "channel__name_zh"),

@@ -30,6 +30,8 @@ from apps.messaging.models import InboundMessage
 BELONGS_WITHIN = timedelta(days=30)
 # Whoever asks for a person gets one (GB/T 47746-2026): nothing answers by machine from here on, the owner is told.
 WANTS_PERSON = re.compile(r"人工|真人|\b(?:human|person|agent)\b", re.IGNORECASE)
+# An answer to "please rate us, 1 to 5" asks for nothing and opens nothing again; a low one is told to the owner.
+SCORE = re.compile(r"^\s*([1-5１-５])\s*分?\s*[。.!！]?\s*$")
 METHODS = {
     "sms": ContactMethod.SMS,
     "wechat": ContactMethod.WECHAT,
@@ -64,13 +66,16 @@ def customer_said(
         at=at or now,
         inbound=inbound,
     )
+    score = SCORE.match(text)
     ref = reference()
     reading = ref.reader.read(text, None, is_review_channel=False)
     tier, _reasons = tier_of(ref, reading, feedback.channel)
     if feedback.status == Status.WAITING and feedback.wait_reason == WaitReason.CUSTOMER:
         moves.resume(feedback=feedback, by=None, now=now, reason=_("The customer answered."), via=via)
-    elif feedback.status in (Status.RESOLVED, Status.CLOSED) and not asks_for_nothing(
-        reading.kind, reading.sentiment, tier, reading.needs_review
+    elif (
+        feedback.status in (Status.RESOLVED, Status.CLOSED)
+        and score is None
+        and not asks_for_nothing(reading.kind, reading.sentiment, tier, reading.needs_review)
     ):
         moves.reopen(feedback=feedback, by=None, now=now, reason=_("The customer wrote again."), via=via)
     if tier == Tier.S and feedback.status in OPEN:
@@ -83,7 +88,8 @@ def customer_said(
                 via=via,
             )
     wants_person = WANTS_PERSON.search(text) is not None
-    level = NoticeLevel.WARNING if wants_person else NoticeLevel.INFO
+    low = score is not None and int(score[1]) <= 2
+    level = NoticeLevel.WARNING if wants_person or low else NoticeLevel.INFO
     words = (
         _("%(number)s: the customer asks for a person")
         if wants_person
@@ -147,7 +153,11 @@ def as_new(inbound: InboundMessage, now: datetime) -> bool:
         channel=code, text=inbound.text, external_id=f"msg-{inbound.external_id}"[:120], customer=customer
     )
     (outcome,) = take_in([item], source="hook", now=now)
-    return outcome.state != "rejected"
+    if outcome.state == "rejected":
+        return False
+    inbound.payload = inbound.payload | {"feedback": outcome.feedback_id}
+    inbound.save(update_fields=["payload"])
+    return True
 
 
 def _whole(feedback: Feedback) -> Feedback:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from apps.compliance.services import verdicts
 from apps.compliance.types import worst
 from apps.core.exceptions import DomainError, InvalidInput
-from apps.core.models import User
+from apps.core.models import ActionLog, User
 from apps.feedback.choices import Tier, WaitReason
 from apps.feedback.models import Category, Feedback, Macro
 from apps.feedback.selectors.composer import values_of, ways
@@ -114,7 +114,7 @@ def plan(*, macro: Macro, feedback: Feedback, by: User) -> list[Step]:
         if not shown.why_not and known is not None:
             if not by.has_perm(known.permission):
                 shown.why_not = _("You may not do “%(move)s”.") % {"move": known.label}
-            elif feedback.status not in known.sources and verb not in ("wait", "resolve"):
+            elif feedback.status not in known.sources and verb not in ("claim", "wait", "resolve"):
                 # Waiting and resolving come after a reply that carries the case on.
                 shown.why_not = _("“%(move)s” is not possible while this is “%(state)s”.") % {
                     "move": known.label,
@@ -202,6 +202,8 @@ def run(
             )
     done = []
     with transaction.atomic():
+        if not _first_time(feedback, token, macro, by=by, now=now):
+            return [describe(step) for step in macro.steps]
         for index, step in enumerate(macro.steps):
             feedback.refresh_from_db()
             try:
@@ -213,6 +215,27 @@ def run(
                 ) from error
             done.append(describe(step))
     return done
+
+
+def _first_time(feedback: Feedback, token: str, macro: Macro, *, by: User, now: datetime) -> bool:
+    """Whether this page's macro was not done before; the row's lock settles two presses at once."""
+    Feedback.objects.select_for_update().get(pk=feedback.pk)
+    logs = ActionLog.objects.filter(model="feedback.feedback", object_id=feedback.pk, verb="macro")
+    if logs.filter(data__token=token).exists():
+        return False
+    ActionLog.objects.create(
+        model="feedback.feedback",
+        object_id=feedback.pk,
+        verb="macro",
+        from_state=feedback.status,
+        to_state=feedback.status,
+        reason=macro.name,
+        by=by,
+        via="admin",
+        at=now,
+        data={"token": token},
+    )
+    return True
 
 
 def _do(

@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.feedback.models import Channel, Entry
 from apps.messaging.choices import MessageChannel
+from apps.messaging.models import InboundMessage
 from apps.messaging.services.inbound import IncomingMessage, Outcome, receive
 
 KINDS = ("message", "receipt")
@@ -42,6 +43,8 @@ def take(*, channel: Channel, items: Sequence[Mapping[str, Any]], now: datetime)
             "inbound_id", "feedback_id"
         )
     )
+    fresh = InboundMessage.objects.filter(pk__in=[row.inbound_id for row in found if row.inbound_id])
+    cases = {pk: payload.get("feedback") for pk, payload in fresh.values_list("pk", "payload")} | cases
     return [_line(outcome, cases.get(outcome.inbound_id or 0)) for outcome in found]
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import CharField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.compliance.services.verdicts import Unlawful
@@ -54,7 +55,11 @@ def result_notice(feedback: Feedback, user: User, *, solution: str, channel: str
     Without a link it ends with thanks.
     """
     template = _template(Scene.RESULT_NOTICE, channel)
-    values = values_of(feedback, user) | {"solution": solution.strip()[:200]}
+    values = values_of(feedback, user) | {
+        "solution": solution.strip()[:200],
+        # Templates of results ask when it was done.
+        "deadline": timezone.localdate(feedback.resolved_at).strftime("%m-%d"),
+    }
     link = "" if channel == MessageChannel.SMS else _link(feedback, channel)
     body = preview(template, values) if template is not None else ""
     if not body or "〔" in body:

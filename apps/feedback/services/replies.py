@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from apps.compliance.selectors import check, was_approved
 from apps.compliance.services import verdicts
+from apps.compliance.spelling import spell
 from apps.compliance.types import Facts, Finding, worst
 from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError, InvalidInput, StaleState
@@ -95,7 +96,7 @@ def subject_key(feedback_id: int) -> str:
 
 def findings_of(feedback: Feedback, text: str, channel: str, *, now: datetime) -> tuple[list[Finding], Facts]:
     """What the rules say of a reply to this case, and the facts they were told. Two queries at most."""
-    invites = INVITES.search(text) is not None
+    invites = asks_for_review(text)
     facts = Facts(
         subject="public_reply" if channel == MessageChannel.PUBLIC_REPLY else "reply",
         reward="none",
@@ -110,6 +111,11 @@ def findings_of(feedback: Feedback, text: str, channel: str, *, now: datetime) -
         message_class="service",
     )
     return check(text, facts=facts, at=now), facts
+
+
+def asks_for_review(text: str) -> bool:
+    """Whether a text asks for a review to be changed, in whatever disguise (REV-10)."""
+    return INVITES.search(text) is not None or INVITES.search(spell(text).text) is not None
 
 
 def _invitations(feedback: Feedback) -> int:
@@ -395,6 +401,11 @@ def _count(entry: Entry, *, now: datetime) -> bool:
     at = message.sent_at or now
     with transaction.atomic():
         feedback = Feedback.objects.select_for_update().get(pk=entry.feedback_id)
+        for _step in range(moves.MERGE_DEPTH):
+            if feedback.merged_into_id is None:
+                break
+            # The case was merged while the reply waited to be carried: it answers the one that goes on.
+            feedback = Feedback.objects.select_for_update().get(pk=feedback.merged_into_id)
         if not Entry.objects.filter(pk=entry.pk, settled_at__isnull=True).update(settled_at=now):
             return False
         at = max(at, feedback.received_at)

@@ -1,8 +1,8 @@
 """How an automatic answer reaches the customer (R21).
 
-By e-mail, WeChat or app through the outbox; on the shop's own pages and chats it stands on the case, where the customer's
-status page and the programs behind the chat read it. On a platform nobody but a person can write: there the machine says
-no, and a person gets its suggestion.
+By e-mail, WeChat or app through the outbox. On the status page it stands at once. On the shop's own chats it goes to
+the programs behind them, where one is told of answers (`readers`); where none is, nobody would see it. On a platform
+nobody but a person can write: there the machine says no, and a person gets its suggestion.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from apps.messaging.services.outbox import Draft, enqueue
 
 #: (feedback, text, now) → None; called inside the transaction that records the answer, may refuse by DomainError.
 Sender = Callable[[Feedback, str, datetime], None]
+#: () → whether a program fetches what is answered on the shop's own channels, e.g. a webhook that is told of answers.
+readers: Registry[Callable[[], bool]] = Registry("programs that read answers")
 senders: Registry[Sender] = Registry("further senders of automatic answers")
 
 PURPOSE = "auto_answer"
@@ -56,7 +58,9 @@ def send_automatic(*, feedback: Feedback, text: str, now: datetime) -> None:
     # An SMS costs money and has no room for an article.
     if way is not None and way != MessageChannel.SMS and feedback.channel.code not in OWN:
         _by_message(feedback, way, text, now=now)
-    elif feedback.channel.code in OWN:
+    elif feedback.channel.code == "public_form" or (
+        feedback.channel.code in OWN and any(reads() for reads in readers)
+    ):
         moves.record_contact(
             feedback=feedback,
             how=ContactMethod.CHAT,

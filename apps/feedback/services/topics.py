@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +15,11 @@ from django.utils.translation import gettext as _
 from apps.compliance.selectors import check
 from apps.compliance.services import verdicts
 from apps.compliance.types import Facts, worst
+from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
+from apps.core.services.notices import notify
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
 from apps.feedback.choices import OPEN, OPEN_TOPICS, Kind, Sentiment, TopicAnswerState, TopicState
@@ -40,6 +43,8 @@ from apps.shop.models import Product
 logger = logging.getLogger(__name__)
 
 APPROVAL_KIND = "feedback.topic_answer"
+# What a text could not be filled with.
+GAP = re.compile("〔([^〕]*)〕")
 ANSWER = "feedback.answer_topic"
 LOOKS_BACK = timedelta(days=30)
 LEARNS_FROM = 20_000
@@ -412,11 +417,21 @@ def ask_answer(
     if len(text) < 5:
         raise InvalidInput(_("Write the answer."), field="text")
     check_body(text, field="text")
-    ids = [row.pk for row in answerable(topic, by) if row.pk in set(feedback_ids)]
+    chosen = [row for row in answerable(topic, by) if row.pk in set(feedback_ids)]
+    ids = [row.pk for row in chosen]
+    gaps = {row.number: gap for row in chosen if (gap := GAP.search(_filled(text, row, by)))}
+    if gaps:
+        raise InvalidInput(
+            _(
+                "For %(count)d of them not everything is known, e.g. %(number)s: %(what)s. Leave them out or reword."
+            )
+            % {"count": len(gaps), "number": next(iter(gaps)), "what": next(iter(gaps.values()))[1]},
+            field="text",
+        )
     if not ids:
         raise InvalidInput(_("Choose at least one feedback that is still open."), field="feedback_ids")
     facts = Facts(
-        subject="reply", reward="none", trigger="none", invites_review=bool(replies.INVITES.search(text)),
+        subject="reply", reward="none", trigger="none", invites_review=replies.asks_for_review(text),
         review_script_required=False, local_hour=12,
     )  # fmt: skip
     findings = check(text, facts=facts, at=now)
@@ -453,7 +468,10 @@ def ask_answer(
 
 
 def answer_approved(approval: Approval, by: User, now: datetime) -> None:
-    """Core's yes: the worker sends."""
+    """Core's yes: the worker sends. Not for a problem that was closed or merged while the text waited."""
+    topic = Topic.objects.filter(answers=approval.object_id).first()
+    if topic is not None and topic.state not in OPEN_TOPICS:
+        raise IllegalMove(_("This common problem is closed or part of another one by now."))
     TopicAnswer.objects.filter(pk=approval.object_id, state=TopicAnswerState.WAITING).update(
         state=TopicAnswerState.SENDING
     )
@@ -492,10 +510,30 @@ def send_answers(*, now: datetime, limit: int = 200) -> int:
             TopicAnswer.objects.filter(pk=answer.pk, state=TopicAnswerState.SENDING).update(
                 state=TopicAnswerState.DONE
             )
-            Topic.objects.filter(pk=answer.topic_id, state=TopicState.OPEN).update(state=TopicState.ANSWERED)
+            _finished(answer, now=now)
         if sent >= limit:
             break
     return sent
+
+
+def _finished(answer: TopicAnswer, *, now: datetime) -> None:
+    """Tell whoever asked how it went; the problem counts as answered only where somebody was written to."""
+    reached = sum(outcome == "sent" for outcome in answer.done.values())
+    missed = len(answer.done) - reached
+    if reached:
+        Topic.objects.filter(pk=answer.topic_id, state=TopicState.OPEN).update(state=TopicState.ANSWERED)
+    notify(
+        recipients=[answer.by_id],
+        level=NoticeLevel.WARNING if missed else NoticeLevel.INFO,
+        title=_("%(topic)s: %(reached)d answered, %(missed)d not")
+        % {"topic": answer.topic.name, "reached": reached, "missed": missed},
+        body="\n".join(
+            f"F{int(pk):07d}: {outcome}" for pk, outcome in answer.done.items() if outcome != "sent"
+        )[:2000],
+        url=f"/admin/feedback/topic/{answer.topic_id}/change/",
+        key=f"topic_answer:{answer.pk}",
+        now=now,
+    )
 
 
 def _note(answer_id: int, pk: int, outcome: str) -> dict[str, str]:
@@ -507,14 +545,18 @@ def _note(answer_id: int, pk: int, outcome: str) -> dict[str, str]:
     return row.done
 
 
+def _filled(text: str, feedback: Feedback, by: User) -> str:
+    return preview(text, {"customer_name": _("dear customer")} | values_of(feedback, by))
+
+
 def _answer_one(answer: TopicAnswer, feedback: Feedback | None, *, now: datetime) -> str:
     if feedback is None:
         return str(_("gone"))
     way = next((way for way in ways(feedback) if way.open), None)
     if way is None:
         return str(_("cannot be reached"))
-    text = preview(answer.text, {"customer_name": _("dear customer")} | values_of(feedback, answer.by))
-    if "〔" in text:
+    text = _filled(answer.text, feedback, answer.by)
+    if GAP.search(text):
         return str(_("not everything could be filled in"))
     reply = replies.Reply(channel=str(way.channel), text=text, token=f"topic-{answer.pk}")
     try:
