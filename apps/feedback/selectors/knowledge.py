@@ -55,11 +55,12 @@ class Known:
             and (not self.products or product_id is None or product_id in self.products)
         )
 
-    def fits(self, store_id: int | None, product_id: int | None) -> bool:
-        """An answer of certain stores or products is given by a machine only where these are known to be meant."""
-        return (not self.stores or store_id in self.stores) and (
-            not self.products or product_id in self.products
-        )
+    def fits(self, store_id: int | None) -> bool:
+        """An answer of certain stores is given by a machine only where the store is known to be one of them.
+
+        Products are named in the question itself, which the search has weighed; a known other product never fits.
+        """
+        return not self.stores or store_id in self.stores
 
 
 @dataclass(frozen=True, slots=True)

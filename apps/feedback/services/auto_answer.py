@@ -132,7 +132,7 @@ def _reasons(
         or best.article.language != language_of(feedback.text)
     ):
         reasons.append("unsure")
-    elif not best.article.automatic or not best.article.fits(feedback.store_id, feedback.product_id):
+    elif not best.article.automatic or not best.article.fits(feedback.store_id):
         reasons.append("not_allowed")
     if left <= 0:
         reasons.append("cap")
