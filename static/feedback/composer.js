@@ -22,7 +22,13 @@
   const post = (url, values) =>
     fetch(url, { method: "POST", body: new URLSearchParams(values), headers: { "X-CSRFToken": token }, credentials: "same-origin" });
 
-  try { if (!box.value) box.value = sessionStorage.getItem(key) || ""; } catch { /* private mode */ }
+  // A draft lives until the server has answered: only a page that came back without it proves that it was sent.
+  try {
+    if (sessionStorage.getItem(`${key}-sent`)) {
+      sessionStorage.removeItem(`${key}-sent`);
+      if (!box.value) sessionStorage.removeItem(key);
+    } else if (!box.value) box.value = sessionStorage.getItem(key) || "";
+  } catch { /* private mode */ }
 
   const fitting = () => {
     if (!picker) return;
@@ -64,7 +70,9 @@
     box.value = (box.value.trim() ? box.value.trimEnd() + "\n" : "") + event.detail;
     written();
   });
-  form.addEventListener("submit", () => keep(""));
+  form.addEventListener("submit", () => {
+    try { sessionStorage.setItem(`${key}-sent`, "1"); } catch { /* private mode */ }
+  });
   fitting();
   if (box.value) written();
 

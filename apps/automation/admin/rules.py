@@ -237,14 +237,17 @@ class RuleAdmin(MovesMixin, HistoryModelAdmin):
             raise Http404
         if not self.has_change_permission(request, rule):
             raise PermissionDenied
-        form = DryRunForm(request.POST if request.method == "POST" else None)
+        tried = trial.latest(rule)
+        form = DryRunForm(
+            request.POST if request.method == "POST" else None,
+            initial={"days": tried.days} if tried else None,
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 trial.dry_run(rule=rule, days=form.cleaned_data["days"], by=request.user, now=timezone.now())  # type: ignore[arg-type]
             except DomainError as error:
                 messages.error(request, str(error.message))
             return redirect("admin:automation_rule_dry_run", rule.pk)
-        tried = trial.latest(rule)
         hits, misses = trial.rows_of(tried, request.user) if tried is not None else ([], [])
         return self.page(
             request,

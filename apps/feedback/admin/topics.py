@@ -188,6 +188,13 @@ class TopicAdmin(MovesMixin, HistoryModelAdmin):
             }
         return super().change_view(request, object_id, form_url, extra)
 
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
+        """The note is short; what customers said is what the page is for."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "note" and field is not None:
+            field.widget.attrs["rows"] = 2
+        return field
+
     def save_model(self, request: HttpRequest, obj: Topic, form: Any, change: bool) -> None:
         """A new one names its maker."""
         if not change:
