@@ -234,7 +234,7 @@ def test_a_complaint_is_answered_by_template_and_the_customers_words_come_back(
     assert case.clocks.get(kind="first_response").state == "running"
     page.fill("input[name=proof]", "聊天 10:05")
     page.get_by_role("button", name="已发出", exact=True).click()
-    page.locator(".fc-sent", has_text="已发送").wait_for()
+    page.locator(".fc-sent", has_text="已发出").wait_for()
     assert case.clocks.get(kind="first_response").state == "met"
     secret, body = (
         "a shared secret of some length",
