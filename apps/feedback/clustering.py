@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import rjieba
 
 from apps.feedback.analysis.normalise import normalise
+from apps.feedback.hollow_words import HOLLOW
 
 # Near enough to a group's centre; to another loose text; loose texts that make a group.
 JOIN, MEET, SEED = 0.38, 0.4, 3
@@ -31,61 +32,10 @@ CENTRE, PROBES = 96, 40
 PRIOR = 300
 MOST_LOOSE = 20_000
 _PIECE = re.compile(r"[\u3400-\u9fff]+|[a-z0-9]+")
-_EMPTY = frozenset(
-    [
-        "我们",
-        "你们",
-        "他们",
-        "这个",
-        "那个",
-        "一个",
-        "就是",
-        "不是",
-        "还是",
-        "但是",
-        "因为",
-        "所以",
-        "什么",
-        "怎么",
-        "没有",
-        "已经",
-        "真的",
-        "感觉",
-        "觉得",
-        "有点",
-        "非常",
-        "比较",
-        "可以",
-        "不能",
-        "一下",
-        "自己",
-        "时候",
-        "现在",
-        "然后",
-        "而且",
-        "如果",
-        "虽然",
-        "只是",
-        "还有",
-        "的时",
-        "的是",
-        "了一",
-        "是一",
-        "一直",
-        "一次",
-        "第一",
-        "这么",
-        "那么",
-        "东西",
-        "结果",
-        "不好",
-        "太差",
-        "很差",
-        "差评",
-        "难吃",
-        "好吃",
-        "不错",
-    ]
+_EMPTY = HOLLOW | frozenset(
+    """
+    的时 的是 了一 是一 不好 太差 很差 差评 难吃 好吃 不错
+    """.split()  # noqa: SIM905 - as in `hollow_words`
 )
 
 
