@@ -6,30 +6,35 @@ from django.utils import timezone
 
 
 def note_arrivals(feedback_ids: list[int]) -> None:
-    """Write down what came in and ask a worker to look; called after commit."""
-    from apps.automation.services.engine import arrived
+    """Write down what came in and ask a worker to look, unless one is on its way; called after commit."""
+    from apps.automation.services.engine import arrived, is_awaited
 
-    if ids := arrived(feedback_ids=feedback_ids, now=timezone.now()):
+    now = timezone.now()
+    ids = arrived(feedback_ids=feedback_ids, now=now)
+    if ids and not is_awaited(batch_ids=ids, now=now):
         work_on_task.delay(ids)
 
 
 @shared_task
 def work_on_task(batch_ids: list[int]) -> None:
-    """Rules over what has just come in."""
-    from apps.automation.services.engine import work_on
+    """Rules over what has just come in, and over what came meanwhile."""
+    from apps.automation.services.engine import work_on, work_waiting
 
     for pk in batch_ids:
         work_on(batch_id=pk, now=timezone.now())
+    work_waiting(now=timezone.now())
 
 
 @shared_task
 def sweep_events_task() -> None:
     """What happened since the last look, and what a lost message left."""
-    from apps.automation.services.engine import collect, work_due
+    from apps.automation.services.engine import collect, work_due, work_waiting
 
     now = timezone.now()
     collect(now=now)
     work_due(now=now)
+    # An arrival of this moment may have counted on this worker (`is_awaited`).
+    work_waiting(now=now)
 
 
 @shared_task

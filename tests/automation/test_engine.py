@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from apps.automation import tasks
 from apps.automation.book import book, problems_of_rule
 from apps.automation.models import EventBatch, Mark, Proposal, RestockMention, Rule, RuleRun
 from apps.automation.registries import events
@@ -89,6 +91,32 @@ def test_what_a_lost_message_left_is_found_and_nothing_is_found_twice(cast: Cast
     engine.work_due(now=LATER)
     assert marks(row) == marks(noted) == ["hit"]
     assert engine.collect(now=NOW + timedelta(hours=2)) == 0
+
+
+def test_one_message_brings_a_worker_for_all_that_comes_meanwhile(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only()
+    make_rule("hit")
+    asked: list[list[int]] = []
+    monkeypatch.setattr(tasks.work_on_task, "delay", asked.append)
+    rows = [arrive("A") for _ in range(3)]
+    EventBatch.objects.all().delete()
+    asked.clear()
+    for row in rows:
+        tasks.note_arrivals([row.pk])
+    first = EventBatch.objects.order_by("id").first()
+    assert first is not None and asked == [[first.pk]]
+    tasks.work_on_task(*asked)
+    assert [marks(row) for row in rows] == [["hit"]] * 3
+    # All is done: the next one asks anew. So does one whose forerunner was left lying.
+    late = arrive("A")
+    EventBatch.objects.filter(done_at=None).delete()
+    asked.clear()
+    tasks.note_arrivals([late.pk])
+    EventBatch.objects.filter(done_at=None).update(created_at=timezone.now() - timedelta(minutes=1))
+    tasks.note_arrivals([late.pk])
+    assert len(asked) == 2
 
 
 def test_order_and_stop(cast: Cast) -> None:

@@ -35,6 +35,7 @@ from apps.feedback.selectors.reference import reference
 log = logging.getLogger(__name__)
 BATCH = 2000
 MAX_FAULTS = 3
+AWAITED = timedelta(seconds=10)
 ATTEMPTS = 4
 
 
@@ -61,6 +62,37 @@ def arrived(*, feedback_ids: Iterable[int], now: datetime) -> list[int]:
         part = ids[start : start + BATCH]
         made.append(_note("arrivals", [[pk, pk, None, None] for pk in part], now).pk)
     return made
+
+
+def is_awaited(*, batch_ids: list[int], now: datetime) -> bool:
+    """Whether a worker was asked a moment ago and has not finished: it takes these batches too (`work_waiting`).
+
+    One message for each arrival is too much for a queue of files: a shop's whole history came in within a minute, and
+    what followed waited behind hundreds of messages. The batches are committed before this looks, so a worker whose own
+    batch is still seen as open here will see them; if that worker died, the regular sweep finds them.
+    """
+    return EventBatch.objects.filter(
+        source="arrivals",
+        done_at__isnull=True,
+        faults=0,
+        id__lt=min(batch_ids),
+        created_at__gt=now - AWAITED,
+    ).exists()
+
+
+def work_waiting(*, now: datetime) -> Result:
+    """Work on every batch that nobody has tried yet, also those that come meanwhile."""
+    result = Result()
+    after = 0
+    while ids := list(
+        EventBatch.objects.filter(done_at__isnull=True, faults=0, id__gt=after)
+        .order_by("id")
+        .values_list("id", flat=True)[:200]
+    ):
+        for pk in ids:
+            work_on(batch_id=pk, now=now, result=result)
+        after = ids[-1]
+    return result
 
 
 def _note(source: str, items: list[list[Any]], now: datetime) -> EventBatch:
