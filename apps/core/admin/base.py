@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -13,8 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.text import capfirst
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from apps.core.admin.forms import dress
@@ -203,6 +205,48 @@ class ReadOnlyAdmin(ShopModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Never."""
         return False
+
+
+class PartInline(TabularInline):
+    """Rows of a record: whoever may change the record may change them, as long as it is open to changes."""
+
+    extra = 0
+    hide_title = True
+    with_new = False
+    """Whether the rows are filled in together with a new record."""
+
+    def may(self, request: HttpRequest, obj: Any) -> bool:
+        """Asked of the record's own page."""
+        owner = self.admin_site._registry[self.parent_model]
+        if obj is None:
+            return self.with_new and owner.has_add_permission(request)
+        return owner.has_change_permission(request, obj)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the record, whose page asked already; parts are shown nowhere else."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the record."""
+        return self.may(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the record."""
+        return self.may(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the record."""
+        return self.may(request, obj)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A table's boxes have no labels of their own: the column's name is given to screen readers."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            widget = getattr(field.widget, "widget", field.widget)
+            widget.attrs["aria-label"] = capfirst(db_field.verbose_name)
+            if isinstance(widget, forms.Textarea):
+                widget.attrs["rows"] = 2
+        return field
 
 
 def safe_next(request: HttpRequest, default: str) -> str:

@@ -17,11 +17,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_POST
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
-from apps.core.admin.base import HistoryModelAdmin, ReadOnlyAdmin, safe_next, tell_error
+from apps.core.admin.base import HistoryModelAdmin, PartInline, ReadOnlyAdmin, safe_next, tell_error
 from apps.core.admin.display import badge, link
 from apps.core.admin.forms import PageForm
 from apps.core.admin.moves import MovesMixin, Verb
@@ -55,41 +54,12 @@ STATES = {
 }
 
 
-class VariantInline(TabularInline):
+class VariantInline(PartInline):
     """How customers ask, a line each."""
 
     model = ArticleVariant
-    extra = 0
     fields = ("text",)
-    hide_title = True
-
-    def may(self, request: HttpRequest, obj: Any) -> bool:
-        """As the article: a new one, or a draft."""
-        owner = self.admin_site._registry[Article]
-        return owner.has_add_permission(request) if obj is None else owner.has_change_permission(request, obj)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the article, whose page asked already."""
-        return True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the article."""
-        return self.may(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the article."""
-        return self.may(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the article."""
-        return self.may(request, obj)
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A table's boxes have no labels of their own: the column's name is given to screen readers."""
-        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if formfield is not None:
-            formfield.widget.attrs["aria-label"] = str(db_field.verbose_name)
-        return formfield
+    with_new = True
 
 
 @admin.register(Article)

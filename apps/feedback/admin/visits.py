@@ -16,14 +16,12 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
-from apps.core.admin.base import HistoryModelAdmin, ShopModelAdmin
+from apps.core.admin.base import HistoryModelAdmin, PartInline, ShopModelAdmin
 from apps.core.admin.display import LABELS, badge, link
 from apps.core.admin.files import file_readers
 from apps.core.admin.forms import PageForm
@@ -88,44 +86,6 @@ class VisitCriterionAdmin(HistoryModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: VisitCriterion | None = None) -> tuple[str, ...]:
         """Visits name a criterion by its code: it stays."""
         return ("code",) if obj is not None else ()
-
-
-class PartInline(TabularInline):
-    """Rows of a record: whoever may change the record may change them, as long as it is open to changes."""
-
-    extra = 0
-    hide_title = True
-
-    def may(self, request: HttpRequest, obj: Any) -> bool:
-        """Asked of the record's own page."""
-        owner = self.admin_site._registry[self.parent_model]
-        return obj is not None and owner.has_change_permission(request, obj)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the record, whose page asked already; parts are shown nowhere else."""
-        return True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the record."""
-        return self.may(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the record."""
-        return self.may(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the record."""
-        return self.may(request, obj)
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A table's boxes have no labels of their own: the column's name is given to screen readers."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None:
-            widget = getattr(field.widget, "widget", field.widget)
-            widget.attrs["aria-label"] = capfirst(db_field.verbose_name)
-            if isinstance(widget, forms.Textarea):
-                widget.attrs["rows"] = 2
-        return field
 
 
 class ScoreInline(PartInline):

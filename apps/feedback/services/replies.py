@@ -150,31 +150,20 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
     approved = action == "require_approval" and was_approved(subject_key=key, text=text)
     if action == "require_approval" and not approved and _waiting(feedback, reply, text):
         raise _held(findings)
-    if action in ("block", "require_approval") and not approved:
-        verdict = verdicts.keep(
-            findings=findings,
-            text=text,
-            facts=facts,
-            by=by,
-            now=now,
-            subject_key=key,
-            url=address(feedback.pk),
-        )
-        assert verdict is not None
-        if action == "block":
-            raise _unlawful(findings)
+    verdict = verdicts.keep(
+        findings=findings,
+        text=text,
+        facts=facts,
+        by=by,
+        now=now,
+        subject_key=key,
+        url=address(feedback.pk),
+    )
+    if action == "block":
+        raise _unlawful(findings)
+    if verdict is not None and action == "require_approval" and not approved:
         _hold(feedback, reply, text, verdict, by=by, now=now)
         raise _held(findings)
-    if action:
-        verdicts.keep(
-            findings=findings,
-            text=text,
-            facts=facts,
-            by=by,
-            now=now,
-            subject_key=key,
-            url=address(feedback.pk),
-        )
     return _send(
         feedback, reply, text, by=by, now=now, approved=approved, invites=facts.invites_review is True
     )
