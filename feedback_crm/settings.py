@@ -44,8 +44,12 @@ INSTALLED_APPS = [
     "apps.compliance",
     "apps.customers",
     "apps.messaging",
+    "apps.rewards",
     "apps.feedback",
     "apps.automation",
+    "apps.callbacks",
+    "apps.repairs",
+    "apps.performance",
     "feedback_crm.site.SiteConfig",
 ]
 
