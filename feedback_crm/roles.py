@@ -80,6 +80,22 @@ WORK_FEEDBACK = [
     "shop.add_workitem",
     *USE_KNOWLEDGE,
 ]
+VIEW_REPAIRS = [
+    "repairs.view_repaircase",
+    "repairs.view_remedytype",
+    "repairs.view_appealrule",
+]
+WORK_REPAIRS = [*VIEW_REPAIRS, "repairs.work_repaircase"]
+LEAD_REPAIRS = [
+    "repairs.lead_repaircase",
+    "repairs.appeal_repaircase",
+    "repairs.view_repairpolicy",
+    "repairs.change_repairpolicy",
+    "repairs.add_remedytype",
+    "repairs.change_remedytype",
+    "repairs.add_appealrule",
+    "repairs.change_appealrule",
+]
 AUTOMATION_VIEW = [
     "automation.view_rule",
     "automation.view_rulerun",
@@ -113,6 +129,7 @@ OPS = [
     "feedback.view_macro",
     *ENTER_VISITS,
     *AUTOMATION_VIEW,
+    *WORK_REPAIRS,
 ]
 LEAD = [
     *OPS,
@@ -126,6 +143,7 @@ LEAD = [
     *RECORD_VISITS,
     *LEAD_KNOWLEDGE,
     *AUTOMATION_LEAD,
+    *LEAD_REPAIRS,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
     "feedback.add_visitcriterion",
@@ -177,6 +195,7 @@ LEAD = [
 ]
 CARE = [
     *WORK_FEEDBACK,
+    *WORK_REPAIRS,
     *VIEW_SHOP,
     "feedback.see_all_feedback",
     "customers.change_customer",
@@ -198,6 +217,7 @@ ROLES: dict[str, list[str]] = {
     "care": CARE,
     "care-lead": [
         *CARE,
+        "repairs.lead_repaircase",
         *LEAD_MESSAGES,
         "core.decide_approval",
         "customers.merge_customer",
@@ -205,9 +225,11 @@ ROLES: dict[str, list[str]] = {
         *AUTOMATION_VIEW,
         "automation.confirm_proposal",
     ],
-    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
+    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, *WORK_REPAIRS, "feedback.see_all_feedback"],
     "pr-lead": [
         *WORK_FEEDBACK,
+        *WORK_REPAIRS,
+        "repairs.lead_repaircase",
         *VIEW_SHOP,
         "core.decide_approval",
         "feedback.see_all_feedback",
@@ -215,6 +237,9 @@ ROLES: dict[str, list[str]] = {
     ],
     "legal": [
         *WORK_FEEDBACK,
+        *WORK_REPAIRS,
+        "repairs.appeal_repaircase",
+        "repairs.change_appealrule",
         *VIEW_SHOP,
         *VIEW_RULES,
         "core.decide_approval",
@@ -232,9 +257,10 @@ ROLES: dict[str, list[str]] = {
         "messaging.add_gateway",
         "messaging.change_gateway",
     ],
-    "dept": [*WORK_FEEDBACK, *VIEW_SHOP],
+    "dept": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_REPAIRS],
     "store": [
         *WORK_FEEDBACK,
+        *WORK_REPAIRS,
         *VIEW_SHOP,
         *VIEW_VISITS,
         "shop.change_stocklevel",
@@ -242,6 +268,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "analyst": [
         *READ_FEEDBACK,
+        *VIEW_REPAIRS,
         *VIEW_SHOP,
         *VIEW_RULES,
         "feedback.view_topic",
@@ -254,6 +281,7 @@ ROLES: dict[str, list[str]] = {
     "integration": [],
     "auditor": [
         *READ_FEEDBACK,
+        *VIEW_REPAIRS,
         *VIEW_SHOP,
         *VIEW_RULES,
         "feedback.see_all_feedback",

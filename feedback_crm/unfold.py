@@ -38,6 +38,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:feedback_feedback_changelist",
                     "feedback.view_feedback",
                 ),
+                item(
+                    _("Review repairs"),
+                    "healing",
+                    "admin:repairs_repaircase_changelist",
+                    "repairs.view_repaircase",
+                ),
                 item(_("New feedback"), "edit_note", "admin:feedback_feedback_add", "feedback.add_feedback"),
                 item(
                     _("Imports"),
@@ -219,6 +225,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "collapsible": True,
             "items": [
                 item(_("Channels"), "hub", "admin:feedback_channel_changelist", "feedback.view_channel"),
+                item(
+                    _("Rules for repairs"),
+                    "healing",
+                    "admin:repairs_repairpolicy_changelist",
+                    "repairs.view_repairpolicy",
+                ),
+                item(
+                    _("Remedies"), "redeem", "admin:repairs_remedytype_changelist", "repairs.view_remedytype"
+                ),
+                item(
+                    _("Appeal rules"), "balance", "admin:repairs_appealrule_changelist", "repairs.view_appealrule"
+                ),
                 item(
                     _("Public pages"),
                     "qr_code_2",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,3 +20,18 @@ class CasePanel:
 
 
 case_panels: Registry[CasePanel] = Registry("panels of a case")
+
+
+@dataclass(frozen=True)
+class InvitationKeeper:
+    """Who keeps the one invitation to look at a review again (decisions, item 16).
+
+    `facts(feedback, now)` are facts for the law that replace what a case alone knows. `claim(feedback, text=, message=, by=,
+    now=)` takes the invitation for a message that is being written, in its transaction, or raises DomainError.
+    """
+
+    facts: Callable[[Any, datetime], Mapping[str, Any]]
+    claim: Callable[..., None]
+
+
+invitations: Registry[InvitationKeeper] = Registry("keepers of invitations")

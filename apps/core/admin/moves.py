@@ -250,7 +250,8 @@ class MovesMixin:
             raise PermissionDenied
         done = safe_next(request, self._move_url("change", obj.pk))
         data = request.POST if request.method == "POST" else None
-        form = how.form(data, records=[obj], user=request.user, move=move, verb=how)
+        files = request.FILES if request.method == "POST" else None
+        form = how.form(data, files, records=[obj], user=request.user, move=move, verb=how)
         state = getattr(obj, self.moves_field)
         if request.method == "POST" and not self._stale(request, state) and form.is_valid():
             try:
@@ -274,6 +275,7 @@ class MovesMixin:
             state_label=self._state_label(state),
             target_label=self._state_label(move.target or state),
             note=self.move_note(request, obj, move),
+            checks=self.move_checks(request, obj, move),
             stays=(move.target or state) == state,
             next=done,
             records=[obj],
@@ -282,6 +284,10 @@ class MovesMixin:
     def move_note(self, request: HttpRequest, obj: Any, move: Move) -> str:
         """What this move will do to this very record, for the page that asks; "" when the move's help says it."""
         return ""
+
+    def move_checks(self, request: HttpRequest, obj: Any, move: Move) -> list[Any]:
+        """Conditions of this move with `what`, `ok` and `cure`, shown before anybody fills in the form."""
+        return []
 
     def _stale(self, request: HttpRequest, state: str) -> bool:
         # The page named the state its reader saw; one-click buttons of a list do too.

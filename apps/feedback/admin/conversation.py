@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from apps.compliance.admin.try_text import shown
 from apps.compliance.services.verdicts import Unlawful
+from apps.core.admin.base import safe_next
 from apps.core.exceptions import DomainError
 from apps.core.hashing import new_token
 from apps.core.models import User
@@ -187,7 +188,8 @@ class ConversationViews:
             messages.error(request, str(error.message))
         else:
             messages.success(request, _("Noted as sent; the clock counts it."))
-        return redirect("admin:feedback_feedback_change", feedback.pk)
+        back = reverse("admin:feedback_feedback_change", args=[feedback.pk])
+        return redirect(safe_next(request, back))
 
     # -- who is here ----------
     def presence_view(self, request: HttpRequest, pk: int) -> JsonResponse:

@@ -8,6 +8,7 @@ from apps.feedback.models.intake import (
     ImportedCustomer,
     ImportMapping,
     ImportRun,
+    SnapshotRow,
     WebhookNonce,
     WebhookSecret,
 )
@@ -89,6 +90,7 @@ __all__ = (
     "SlaPause",
     "SlaPolicy",
     "SlaTarget",
+    "SnapshotRow",
     "Symposium",
     "SymposiumFile",
     "SymposiumFinding",

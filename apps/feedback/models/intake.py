@@ -91,6 +91,13 @@ class ImportRun(models.Model):
         blank=True,
         help_text=_("Declared by the importer: every review of this store and period is in the file."),
     )
+    compared_at = models.DateTimeField(
+        _("compared at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When a complete list was compared with the reviews known before."),
+    )
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.RUNNING)
     checked = models.JSONField(_("dry run"), default=dict, blank=True)
     problems = models.JSONField(_("problems"), default=dict, blank=True)
@@ -125,6 +132,12 @@ class ImportRun(models.Model):
         verbose_name_plural = _("imports")
         ordering = ("-started_at",)
         indexes = (
+            # Read by the comparison of complete lists (repairs).
+            models.Index(
+                fields=["finished_at"],
+                name="feedback_import_compare",
+                condition=models.Q(state="done", compared_at__isnull=True) & ~models.Q(snapshot={}),
+            ),
             # Read by sweep_imports: runs that are wanted and that nobody works on.
             models.Index(
                 fields=["heartbeat_at", "id"],
@@ -145,6 +158,30 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it was declared a complete list of one store and period (decision 14)."""
+        return bool(self.snapshot)
+
+
+class SnapshotRow(models.Model):
+    """One review that was found in a complete list, new or known. Written with its chunk, so that a killed import
+
+    that goes on has seen every row once.
+    """
+
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, db_index=False, related_name="seen_rows")
+    feedback = models.ForeignKey(Feedback, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = (
+            # Also read by the comparison: what was seen in this run?
+            models.UniqueConstraint(fields=["run", "feedback"], name="feedback_snapshot_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.feedback_id}"
 
 
 class ImportMapping(models.Model):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -41,9 +41,9 @@ from apps.feedback.fileformats import (
     presets,
     split_images,
 )
-from apps.feedback.incoming import FOLLOW_UP_ROWS, IncomingCustomer, IncomingFeedback
+from apps.feedback.incoming import FOLLOW_UP_ROWS, IncomingCustomer, IncomingFeedback, Outcome
 from apps.feedback.marks import Marks
-from apps.feedback.models import Channel, Feedback, ImportRun
+from apps.feedback.models import Channel, Feedback, ImportRun, SnapshotRow
 from apps.feedback.problem_texts import problem_text
 from apps.feedback.selectors.reference import reference
 from apps.feedback.services.intake import Near, Timings, take_in
@@ -327,6 +327,8 @@ def import_file(
                         dry_run=seen if dry_run else None,
                     )
                 timings.start()
+                if run.is_snapshot and not dry_run:
+                    note_seen(run, outcomes)
                 for (row, cells, _item), outcome in zip(chunk, outcomes, strict=True):
                     if row >= FOLLOW_UP_ROWS:
                         # Part of a row that is counted already.
@@ -357,6 +359,14 @@ def import_file(
                 state=ImportRun.State.DONE, finished_at=now()
             )
     return result
+
+
+def note_seen(run: ImportRun, outcomes: Sequence[Outcome]) -> None:
+    """Remember which reviews a complete list has shown. One statement."""
+    seen = {outcome.feedback_id for outcome in outcomes if outcome.feedback_id is not None}
+    SnapshotRow.objects.bulk_create(
+        [SnapshotRow(run=run, feedback_id=pk) for pk in sorted(seen)], ignore_conflicts=True
+    )
 
 
 def _note(result: ImportResult, rejected: Rejected, out: RejectsFile | None) -> None:

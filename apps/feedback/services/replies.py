@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
 from apps.feedback.choices import ClockKind, ContactMethod, EntryKind, HeldState, Status
 from apps.feedback.models import Entry, Feedback, FeedbackFile, HeldReply
+from apps.feedback.registries import invitations
 from apps.feedback.selectors.reference import reference
 from apps.feedback.services import clocks, moves
 from apps.feedback.services.telling import address, people
@@ -37,6 +38,8 @@ from apps.messaging.models import MessageTemplate, OutboundMessage
 from apps.messaging.services.outbox import Draft, enqueue, mark_sent
 
 APPROVAL_KIND = "feedback.reply"
+# Begins the key of a message whose invitation its keeper has claimed already.
+INVITATION = "invitation-"
 # In an approval's details, not shown: the page on which the reply was written.
 PAGE = "_token"
 METHODS = {
@@ -77,7 +80,8 @@ class Reply:
     """A reply as somebody wrote it.
 
     `token` names the page it was written on: sent twice, it is one reply. `seen` is the newest entry that page showed;
-    None does not ask. `also` is "give_plan" or "give_progress" where the text is that as well.
+    None does not ask. `also` is "give_plan" or "give_progress" where the text is that as well. `after_end` may also follow
+    a case that is done: it opens nothing and stops no clock (thanks for praise, a public reply, an invitation).
     """
 
     channel: str
@@ -87,6 +91,20 @@ class Reply:
     also: str = ""
     seen: int | None = None
     files: Sequence[File] = field(default_factory=tuple)
+    after_end: bool = False
+
+
+def _may_answer(feedback: Feedback, reply: Reply, by: User) -> None:
+    """Raises NotPermitted or IllegalMove."""
+    move = FEEDBACK.get("record_contact")
+    if (
+        reply.after_end
+        and feedback.status in (Status.RESOLVED, Status.CLOSED)
+        and move is not None
+        and by.has_perm(move.permission)
+    ):
+        return
+    check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
 
 
 def subject_key(feedback_id: int) -> str:
@@ -110,6 +128,9 @@ def findings_of(feedback: Feedback, text: str, channel: str, *, now: datetime) -
         channel=channel,
         message_class="service",
     )
+    if invites:
+        for keeper in invitations:
+            facts = replace(facts, **keeper.facts(feedback, now))
     return check(text, facts=facts, at=now), facts
 
 
@@ -134,7 +155,7 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
     (params `findings`: kept as a verdict), Held (a second person was asked; the text is kept and goes out with their
     yes).
     """
-    check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
+    _may_answer(feedback, reply, by)
     if reply.also and reply.also not in ALSO:
         raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": reply.also}, field="also")
     text = reply.text.strip()
@@ -173,8 +194,17 @@ def send_approved(*, feedback: Feedback, reply: Reply, by: User, now: datetime) 
     """Send a text that a second person has read already, e.g. one answer to many. Raises as `send_reply` does."""
     if (known := _sent_before(feedback, reply)) is not None:
         return known
-    check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
+    _may_answer(feedback, reply, by)
     return _send_read(feedback, reply, by=by, now=now)
+
+
+def send_invitation(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> Entry:
+    """Send the one invitation, which its keeper has checked and claimed in this transaction (`INVITATION` begins the key).
+
+    Raises InvalidInput where the gate refuses it.
+    """
+    _may_answer(feedback, reply, by)
+    return _send(feedback, reply, reply.text.strip(), by=by, now=now, approved=True, invites=True)
 
 
 def _send_read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> Entry:
@@ -296,7 +326,7 @@ def _send(
     with transaction.atomic():
         # Whoever waited for the lock looks again: closed, answered or invited since.
         locked = Feedback.objects.select_for_update(of=("self",)).get(pk=feedback.pk)
-        check_move(FEEDBACK, locked, "record_contact", by=by, reason="")
+        _may_answer(locked, reply, by)
         if (known := _sent_before(feedback, reply)) is not None:
             return known
         _nothing_newer(feedback, reply)
@@ -328,6 +358,9 @@ def _send(
             refused = message
         else:
             refused = None
+            if invites and not reply.token.startswith(INVITATION):
+                for keeper in invitations:
+                    keeper.claim(locked, text=text, message=message, by=by, now=now)
             entry, made = Entry.objects.get_or_create(
                 message=message,
                 defaults={

@@ -1,1 +1,19 @@
 """Models of repairs."""
+
+from apps.repairs.models.appeals import Appeal, Evidence
+from apps.repairs.models.case import ContactTry, PublicReply, RepairCase
+from apps.repairs.models.offers import Offer, Remedy
+from apps.repairs.models.policy import AppealRule, RemedyType, RepairPolicy
+
+__all__ = [
+    "Appeal",
+    "AppealRule",
+    "ContactTry",
+    "Evidence",
+    "Offer",
+    "PublicReply",
+    "Remedy",
+    "RemedyType",
+    "RepairCase",
+    "RepairPolicy",
+]

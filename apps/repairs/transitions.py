@@ -1,0 +1,285 @@
+"""The legal moves of a repair, as a table. Guards on them: `apps.repairs.guards`."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from apps.core.transitions import Move, TransitionTable, states
+
+WORK = "repairs.work_repaircase"
+LEAD = "repairs.lead_repaircase"
+LEGAL = "repairs.appeal_repaircase"
+
+TALKING = ("triaged", "contacted", "unreachable", "renegotiate", "unsatisfied")
+# Whatever is agreed or under way, the public review may change by itself.
+SEEN = (
+    "collected", "triaged", "contacted", "unreachable", "proposed", "renegotiate", "accepted", "executing", "executed",
+    "callback", "satisfied", "unsatisfied", "invited", "reply_due", "suspected", "evidence", "appealed", "appeal_rejected",
+    "kept", "kept_public_reply",
+)  # fmt: skip
+ENDED = ("withdrawn", "revised", "kept", "kept_public_reply", "removed", "dismissed")
+
+REPAIR = TransitionTable(
+    name="repair",
+    states=(*SEEN, "withdrawn", "revised", "removed", "dismissed"),
+    moves=(
+        Move(
+            "triage",
+            _("Reading is right, go on"),
+            states("collected"),
+            "triaged",
+            WORK,
+            main=True,
+            help=_("A person has looked at kind, category and tier."),
+        ),
+        Move(
+            "contact",
+            _("Record the talk"),
+            states("triaged", "unreachable"),
+            "contacted",
+            WORK,
+            main=True,
+            help=_("Apologise and listen. The review is not mentioned."),
+        ),
+        Move(
+            "try_contact",
+            _("Customer not reached"),
+            states(*TALKING),
+            None,
+            WORK,
+            help=_("Note every try; after three tries on three days the case goes on with a public reply."),
+        ),
+        Move(
+            "give_up_contact",
+            _("Cannot be reached"),
+            states("triaged"),
+            "unreachable",
+            WORK,
+        ),
+        Move(
+            "propose",
+            _("Offer made to the customer"),
+            states("contacted", "renegotiate"),
+            "proposed",
+            WORK,
+            main=True,
+            help=_("The offer hangs on nothing: whatever becomes of the review, it holds."),
+        ),
+        Move("accept", _("Customer accepts"), states("proposed"), "accepted", WORK, main=True),
+        Move(
+            "refuse",
+            _("Customer wants something else"),
+            states("proposed"),
+            "renegotiate",
+            WORK,
+            needs_reason=True,
+            help=_("Write down what the customer asks for. Two new offers at most."),
+        ),
+        Move(
+            "end_talks",
+            _("No agreement"),
+            states("contacted", "proposed", "renegotiate", "unsatisfied"),
+            "reply_due",
+            WORK,
+            needs_reason=True,
+            help=_("A public reply tells everybody what was offered and done."),
+        ),
+        Move(
+            "execute",
+            _("Carry out"),
+            states("accepted"),
+            "executing",
+            WORK,
+            main=True,
+            help=_("Money and coupons are booked now, once; departments get their work."),
+        ),
+        Move(
+            "complete",
+            _("All carried out"),
+            states("executing"),
+            "executed",
+            WORK,
+            main=True,
+            help=_("Every remedy is done and proven."),
+        ),
+        Move("plan_callback", _("Plan the callback"), states("executed"), "callback", WORK, main=True),
+        Move(
+            "satisfied",
+            _("Customer is satisfied"),
+            states("executed", "callback"),
+            "satisfied",
+            WORK,
+            main=True,
+        ),
+        Move(
+            "unsatisfied",
+            _("Customer is not satisfied"),
+            states("executed", "callback"),
+            "unsatisfied",
+            WORK,
+        ),
+        Move(
+            "callback_missed",
+            _("Callback did not reach the customer"),
+            states("callback"),
+            "reply_due",
+            WORK,
+        ),
+        Move(
+            "renegotiate",
+            _("Make a new offer"),
+            states("unsatisfied"),
+            "renegotiate",
+            WORK,
+            main=True,
+            needs_reason=True,
+        ),
+        Move(
+            "invite",
+            _("Invite once"),
+            states("satisfied"),
+            "invited",
+            WORK,
+            main=True,
+            help=_("One neutral sentence, once, with nothing attached to it."),
+        ),
+        Move(
+            "keep",
+            _("Review stays as it is"),
+            states("satisfied", "invited"),
+            "kept",
+            WORK,
+            help=_("Also right: a repaired customer need not change a word."),
+        ),
+        Move(
+            "reply",
+            _("Public reply is out"),
+            states("reply_due", "unreachable"),
+            "kept_public_reply",
+            WORK,
+            main=True,
+        ),
+        Move(
+            "suspect",
+            _("Suspect malice"),
+            states("collected", *TALKING, "proposed", "reply_due"),
+            "suspected",
+            WORK,
+            needs_reason=True,
+            help=_("Few stars or hard words are no malice. Evidence of at least two grounds is needed."),
+        ),
+        Move("add_evidence", _("Add evidence"), states("suspected", "evidence", "appeal_rejected"), "evidence", WORK, main=True),
+        Move(
+            "clear",
+            _("Not malicious"),
+            states("suspected", "evidence"),
+            "triaged",
+            WORK,
+            needs_reason=True,
+        ),
+        Move("appeal", _("Appeal filed"), states("evidence"), "appealed", LEGAL, main=True),
+        Move(
+            "uphold",
+            _("Appeal upheld"),
+            states("appealed"),
+            "removed",
+            LEGAL,
+            main=True,
+        ),
+        Move(
+            "reject_appeal",
+            _("Appeal rejected"),
+            states("appealed"),
+            "appeal_rejected",
+            LEGAL,
+            needs_reason=True,
+        ),
+        Move(
+            "end_appeal",
+            _("Leave it, answer in public"),
+            states("suspected", "evidence", "appeal_rejected"),
+            "reply_due",
+            WORK,
+            needs_reason=True,
+        ),
+        Move(
+            "see_revised",
+            pgettext_lazy("repair", "Seen revised"),
+            states(*SEEN),
+            "revised",
+            WORK,
+        ),
+        Move(
+            "confirm_withdrawn",
+            _("Withdrawn by the customer"),
+            states(*SEEN),
+            "withdrawn",
+            LEAD,
+            needs_reason=True,
+            help=_("The review was missing in a complete list; you looked and have proof that its author took it away."),
+        ),
+        Move(
+            "confirm_removed",
+            _("Removed by the platform"),
+            states(*SEEN),
+            "removed",
+            LEAD,
+            needs_reason=True,
+            help=_("Not a success of repairing: counted apart."),
+        ),
+        Move(
+            "reopen",
+            _("Open again"),
+            states("withdrawn", "revised", "kept", "kept_public_reply", "removed", "dismissed"),
+            "triaged",
+            WORK,
+            needs_reason=True,
+        ),
+        Move(
+            "dismiss",
+            _("No negative review"),
+            states("collected", "triaged"),
+            "dismissed",
+            WORK,
+            needs_reason=True,
+            danger=True,
+            help=_("Misread, not about this shop, or not a review."),
+        ),
+    ),
+)
+
+OFFER = TransitionTable(
+    name="offer",
+    states=("draft", "waiting", "ready", "made", "accepted", "refused", "done", "cancelled"),
+    moves=(
+        Move("ask", _("Ask for approval"), states("draft"), "waiting", WORK),
+        Move("release", _("May be made"), states("draft", "waiting"), "ready", WORK),
+        Move("make", _("Made to the customer"), states("ready"), "made", WORK),
+        Move("accept", _("Customer accepts"), states("made"), "accepted", WORK),
+        Move("refuse", _("Not accepted"), states("made"), "refused", WORK),
+        Move("finish", _("Carried out"), states("accepted"), "done", WORK),
+        Move("cancel", _("Take back"), states("draft", "waiting", "ready", "made"), "cancelled", WORK, needs_reason=True),
+    ),
+)
+
+REMEDY = TransitionTable(
+    name="remedy",
+    states=("planned", "doing", "done", "cancelled"),
+    moves=(
+        Move("begin", _("Begin"), states("planned"), "doing", WORK),
+        Move("finish", pgettext_lazy("remedy", "Done, with proof"), states("doing"), "done", WORK, main=True),
+        Move("cancel", _("Cancel"), states("planned", "doing"), "cancelled", LEAD, needs_reason=True, danger=True),
+    ),
+)
+
+APPEAL = TransitionTable(
+    name="appeal",
+    states=("gathering", "filed", "upheld", "rejected", "dropped"),
+    moves=(
+        Move("file", _("Appeal filed"), states("gathering"), "filed", LEGAL),
+        Move("uphold", _("Appeal upheld"), states("filed"), "upheld", LEGAL),
+        Move("reject", _("Appeal rejected"), states("filed"), "rejected", LEGAL, needs_reason=True),
+        Move("drop", _("Dropped"), states("gathering", "filed"), "dropped", WORK),
+    ),
+)
