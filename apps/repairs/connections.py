@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.approvals import Decider, deciders
@@ -15,28 +15,28 @@ from apps.core.wording import VERBS, move_tables
 from apps.customers.registries import Mover, TimelineEvent, TimelineSource, movers, timeline
 from apps.feedback.registries import CasePanel, InvitationKeeper, case_panels, invitations
 
+log = logging.getLogger(__name__)
+FOLLOWED = frozenset({"correct", "merge", "dismiss", "escalate", "route", "raise_tier"})
 WORKING = frozenset({"ops", "ops-lead", "care", "care-lead", "pr", "pr-lead", "legal", "store", "admin"})
 LEADING = frozenset({"ops-lead", "care-lead", "pr-lead", "manager", "admin"})
 
 
 def on_taken_in(sender: Any, *, feedback_ids: list[int], historical: bool, **others: Any) -> None:
-    """Negative reviews open repairs; follow-ups may end or reopen one."""
-    from apps.feedback.models import Feedback
-    from apps.repairs.services import cases, outcomes
+    """Negative reviews open repairs; follow-ups may end or reopen one. What fails here the sweep makes good."""
+    from apps.repairs.tasks import after_intake
 
-    now = timezone.now()
-    if not historical:
-        cases.open_for(feedback_ids=feedback_ids, now=now)
-    follow_ups = Feedback.objects.filter(pk__in=feedback_ids, parent__repair__isnull=False)
-    outcomes.look_at_follow_ups(follow_ups=follow_ups, now=now)
+    try:
+        after_intake(feedback_ids, historical=historical)
+    except Exception:
+        log.exception("repairs: arrivals could not be looked at")
 
 
 def on_moved(sender: Any, *, feedback_id: int, verb: str, **others: Any) -> None:
     """What colleagues correct on the feedback is copied."""
-    from apps.repairs.services.cases import follow_feedback
+    from apps.repairs.tasks import after_move
 
-    if verb in ("correct", "merge", "dismiss", "escalate", "route"):
-        follow_feedback(feedback_id=feedback_id, verb=verb, now=timezone.now())
+    if verb in FOLLOWED:
+        after_move(feedback_id)
 
 
 def on_message(sender: Any, *, message_id: int, state: str, at: datetime, **others: Any) -> None:
@@ -48,10 +48,13 @@ def on_message(sender: Any, *, message_id: int, state: str, at: datetime, **othe
 
 
 def on_callback(sender: Any, *, callback_id: int, **others: Any) -> None:
-    """A callback has come to its end."""
-    from apps.repairs.services.callbacks import on_finished
+    """A callback has come to its end. What fails here the sweep makes good."""
+    from apps.repairs.tasks import after_callback
 
-    on_finished(callback_id=callback_id, now=timezone.now())
+    try:
+        after_callback(callback_id)
+    except Exception:
+        log.exception("repairs: the result of a callback could not be taken")
 
 
 def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[TimelineEvent]:

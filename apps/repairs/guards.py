@@ -43,7 +43,6 @@ class RepairFacts:
     remedies: int = 0
     remedies_done: int = 0
     remedies_unproven: int = 0
-    budget_left: bool = True
     executed: bool = False
     # Callback.
     satisfaction: int | None = None
@@ -67,7 +66,6 @@ class RepairFacts:
     case_number: bool = False
     within_window: bool = True
     appeals: int = 0
-    new_evidence: bool = False
     # Outcome.
     seen_better: bool = False
     unseen: bool = False
@@ -98,7 +96,6 @@ UNCONDITIONAL = _guard("unconditional", lambda f: f.offer_unconditional)
 OFFER_LAWFUL = _guard("offer_lawful", lambda f: f.offer_lawful)
 OFFER_APPROVED = _guard("offer_approved", lambda f: f.offer_approved)
 TALKS_LEFT = _guard("talks_left", lambda f: f.renegotiations < f.most_renegotiations)
-IN_BUDGET = _guard("in_budget", lambda f: f.budget_left)
 ALL_DONE = _guard("all_done", lambda f: f.remedies > 0 and f.remedies_done == f.remedies)
 ALL_PROVEN = _guard("all_proven", lambda f: f.remedies_unproven == 0)
 EXECUTED = _guard("executed", lambda f: f.executed)
@@ -118,7 +115,6 @@ DATED = _guard("evidence_dated", lambda f: f.evidence_dated)
 CASE_NUMBER = _guard("case_number", lambda f: f.case_number)
 IN_WINDOW = _guard("within_window", lambda f: f.within_window)
 APPEALS_LEFT = _guard("appeals_left", lambda f: f.appeals < MOST_APPEALS)
-NEW_EVIDENCE = _guard("new_evidence", lambda f: f.appeals == 0 or f.new_evidence)
 SEEN_BETTER = _guard("seen_better", lambda f: f.seen_better)
 UNSEEN = _guard("unseen", lambda f: f.unseen)
 BY_PERSON = _guard("by_person", lambda f: f.by_person)
@@ -130,7 +126,7 @@ GUARDS: Mapping[str, tuple[Guard, ...]] = {
     "give_up_contact": (ENOUGH_TRIES, ENOUGH_DAYS),
     "propose": (APOLOGISED, LISTENED, HAS_OFFER, UNCONDITIONAL, OFFER_LAWFUL, OFFER_APPROVED),
     "refuse": (TALKS_LEFT,),
-    "execute": (OFFER_APPROVED, IN_BUDGET),
+    "execute": (OFFER_APPROVED,),
     "complete": (ALL_DONE, ALL_PROVEN),
     "satisfied": (EXECUTED, SATISFIED),
     "unsatisfied": (EXECUTED, UNSATISFIED),
@@ -138,7 +134,7 @@ GUARDS: Mapping[str, tuple[Guard, ...]] = {
     "renegotiate": (TALKS_LEFT,),
     "invite": (EXECUTED, SATISFIED, NOT_INVITED, NOT_REFUSED, HOURS, TEXT_NEUTRAL, TEXT_LAWFUL),
     "reply": (REPLIED, REPLY_APPROVED),
-    "appeal": (TWO_GROUNDS, MALICE, DATED, CASE_NUMBER, IN_WINDOW, APPEALS_LEFT, NEW_EVIDENCE),
+    "appeal": (TWO_GROUNDS, MALICE, DATED, CASE_NUMBER, IN_WINDOW, APPEALS_LEFT),
     "uphold": (PROOF,),
     "see_revised": (SEEN_BETTER,),
     "confirm_withdrawn": (UNSEEN, BY_PERSON, PROOF),

@@ -14,3 +14,29 @@ def sweep_repairs_task() -> dict[str, int]:
     from apps.repairs.services.sweep import sweep
 
     return asdict(sweep(now=timezone.now()))
+
+
+def after_intake(feedback_ids: list[int], *, historical: bool) -> None:
+    """Look at what has just come in, in the process that brought it."""
+    from apps.feedback.models import Feedback
+    from apps.repairs.services import cases, outcomes
+
+    now = timezone.now()
+    if not historical:
+        cases.open_for(feedback_ids=feedback_ids, now=now)
+    follow_ups = Feedback.objects.filter(pk__in=feedback_ids, parent__repair__isnull=False)
+    outcomes.look_at_follow_ups(follow_ups=follow_ups, now=now)
+
+
+def after_move(feedback_id: int) -> None:
+    """A colleague has moved or corrected a feedback."""
+    from apps.repairs.services.cases import follow_feedback
+
+    follow_feedback(feedback_id=feedback_id, now=timezone.now())
+
+
+def after_callback(callback_id: int) -> None:
+    """A callback has come to its end."""
+    from apps.repairs.services.callbacks import on_finished
+
+    on_finished(callback_id=callback_id, now=timezone.now())

@@ -169,7 +169,14 @@ REPAIR = TransitionTable(
             needs_reason=True,
             help=_("Few stars or hard words are no malice. Evidence of at least two grounds is needed."),
         ),
-        Move("add_evidence", _("Add evidence"), states("suspected", "evidence", "appeal_rejected"), "evidence", WORK, main=True),
+        Move(
+            "add_evidence",
+            _("Add evidence"),
+            states("suspected", "evidence", "appeal_rejected"),
+            "evidence",
+            WORK,
+            main=True,
+        ),
         Move(
             "clear",
             _("Not malicious"),
@@ -217,7 +224,9 @@ REPAIR = TransitionTable(
             "withdrawn",
             LEAD,
             needs_reason=True,
-            help=_("The review was missing in a complete list; you looked and have proof that its author took it away."),
+            help=_(
+                "The review was missing in a complete list; you looked and have proof that its author took it away."
+            ),
         ),
         Move(
             "confirm_removed",
@@ -259,7 +268,14 @@ OFFER = TransitionTable(
         Move("accept", _("Customer accepts"), states("made"), "accepted", WORK),
         Move("refuse", _("Not accepted"), states("made"), "refused", WORK),
         Move("finish", _("Carried out"), states("accepted"), "done", WORK),
-        Move("cancel", _("Take back"), states("draft", "waiting", "ready", "made"), "cancelled", WORK, needs_reason=True),
+        Move(
+            "cancel",
+            _("Take back"),
+            states("draft", "waiting", "ready", "made"),
+            "cancelled",
+            WORK,
+            needs_reason=True,
+        ),
     ),
 )
 
@@ -269,7 +285,15 @@ REMEDY = TransitionTable(
     moves=(
         Move("begin", _("Begin"), states("planned"), "doing", WORK),
         Move("finish", pgettext_lazy("remedy", "Done, with proof"), states("doing"), "done", WORK, main=True),
-        Move("cancel", _("Cancel"), states("planned", "doing"), "cancelled", LEAD, needs_reason=True, danger=True),
+        Move(
+            "cancel",
+            _("Cancel"),
+            states("planned", "doing"),
+            "cancelled",
+            LEAD,
+            needs_reason=True,
+            danger=True,
+        ),
     ),
 )
 

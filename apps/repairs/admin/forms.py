@@ -21,7 +21,13 @@ from apps.repairs.choices import Ground, RemedyKind
 from apps.repairs.models import RemedyType
 from apps.rewards.models import CouponType, Gift
 
-SPOKEN = (ContactMethod.PHONE, ContactMethod.IN_PERSON, ContactMethod.CHAT, ContactMethod.WECHAT, ContactMethod.EMAIL)
+SPOKEN = (
+    ContactMethod.PHONE,
+    ContactMethod.IN_PERSON,
+    ContactMethod.CHAT,
+    ContactMethod.WECHAT,
+    ContactMethod.EMAIL,
+)
 SEND = "send:"
 CENT = Decimal("0.01")
 
@@ -99,7 +105,9 @@ class InviteForm(WayForm):
     text = forms.CharField(
         label=_("Words of the invitation"),
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("Honest words are asked for, nothing is promised, and leaving the review as it is is fine too."),
+        help_text=_(
+            "Honest words are asked for, nothing is promised, and leaving the review as it is is fine too."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -185,8 +193,12 @@ class FinishRemedyForm(PageForm):
 
     carrier = forms.CharField(label=_("Carrier"), max_length=40, required=False)
     tracking_no = forms.CharField(label=_("Tracking number"), max_length=64, required=False)
-    actual_cost = forms.DecimalField(label=_("Paid (CNY)"), min_value=0, max_digits=10, decimal_places=2, required=False)
-    proof = forms.FileField(label=_("Proof"), required=False, help_text=_("Picture or PDF, e.g. of the refund."))
+    actual_cost = forms.DecimalField(
+        label=_("Paid (CNY)"), min_value=0, max_digits=10, decimal_places=2, required=False
+    )
+    proof = forms.FileField(
+        label=_("Proof"), required=False, help_text=_("Picture or PDF, e.g. of the refund.")
+    )
     proof_note = forms.CharField(label=_("In words"), max_length=300, required=False)
 
     def __init__(self, *args: Any, remedy: Any, **kwargs: Any) -> None:

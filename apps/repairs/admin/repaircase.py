@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -32,8 +31,8 @@ from apps.repairs.selectors.queue import queue
 from apps.repairs.selectors.reference import appeal_rule, remedies
 from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies
 from apps.repairs.transitions import REPAIR
-from apps.rewards.models import CouponType, Gift
-from apps.rewards.selectors import limits_of
+from apps.rewards.models import CouponType
+from apps.rewards.selectors import gifts_to_give, held_by, levels
 
 WORK = "repairs.work_repaircase"
 ZERO = Decimal(0)
@@ -200,7 +199,8 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
             if offer is None:
                 return ""
             lines = "; ".join(
-                f"{remedy.type}{f' {remedy.amount} CNY' if remedy.amount else ''}" for remedy in offer.remedies.all()
+                f"{remedy.type}{f' {remedy.amount} CNY' if remedy.amount else ''}"
+                for remedy in offer.remedies.all()
             )
             if move.verb == "propose":
                 return f"{offer.text} ({lines})"
@@ -245,10 +245,25 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         )
 
     def _ask(
-        self, request: HttpRequest, title: str, form: Any, *, button: str, back: str, text: str = "", danger: bool = False
+        self,
+        request: HttpRequest,
+        title: str,
+        form: Any,
+        *,
+        button: str,
+        back: str,
+        text: str = "",
+        danger: bool = False,
     ) -> TemplateResponse:
         return self.page(
-            request, "admin/repairs/ask.html", title, form=form, button=button, back=back, text=text, danger=danger
+            request,
+            "admin/repairs/ask.html",
+            title,
+            form=form,
+            button=button,
+            back=back,
+            text=text,
+            danger=danger,
         )
 
     def offer_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -257,13 +272,11 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         user: Any = request.user
         now = timezone.now()
         data = request.POST if request.method == "POST" else None
-        form = forms.OfferForm(
-            data, initial={"text": forms.template_text(case.feedback, user, "SO_IM")}
-        )
+        form = forms.OfferForm(data, initial={"text": forms.template_text(case.feedback, user, "SO_IM")})
         top = case.category_id
         kinds = remedies()
-        coupons = CouponType.objects.filter(is_active=True)
-        gifts = Gift.objects.filter(is_active=True)
+        coupons = CouponType.objects.filter(is_active=True, face_value__isnull=False)
+        gifts = gifts_to_give()
         lines = [
             forms.LineForm(
                 data,
@@ -276,7 +289,7 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         ]
         lines.sort(key=lambda line: not line.suggested)
         if request.method == "POST":
-            valid = form.is_valid() & all([line.is_valid() for line in lines])
+            valid = form.is_valid() & all(list(map(forms.LineForm.is_valid, lines)))
             if valid and "〔" in form.cleaned_data["text"]:
                 form.add_error("text", _("Fill in what stands between 〔 and 〕."))
                 valid = False
@@ -299,7 +312,8 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
                     if offer.needs:
                         messages.warning(
                             request,
-                            _("The offer waits for a second person: %(why)s") % {"why": " ".join(offer.reasons)},
+                            _("The offer waits for a second person: %(why)s")
+                            % {"why": " ".join(offer.reasons)},
                         )
                     else:
                         messages.success(request, _("The offer may be made: tell the customer."))
@@ -312,7 +326,7 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
             case=case,
             form=form,
             lines=lines,
-            limits=limits_of(user),
+            limit=limit_of(user),
             back=reverse("admin:repairs_repaircase_change", args=[case.pk]),
         )
 
@@ -338,7 +352,10 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 offers.take_back(
-                    offer=offer, reason=form.cleaned_data["reason"], by=request.user, now=timezone.now()  # type: ignore[arg-type]
+                    offer=offer,
+                    reason=form.cleaned_data["reason"],
+                    by=request.user,
+                    now=timezone.now(),  # type: ignore[arg-type]
                 )
             except DomainError as error:
                 tell_error(request, error)
@@ -353,13 +370,17 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         if verb not in ("finish", "cancel"):
             raise Http404
         case = self._case(request, object_id, permission=WORK)
-        remedy = get_object_or_404(Remedy.objects.select_related("type", "offer"), pk=remedy_id, offer__case=case)
+        remedy = get_object_or_404(
+            Remedy.objects.select_related("type", "offer"), pk=remedy_id, offer__case=case
+        )
         back = reverse("admin:repairs_repaircase_change", args=[case.pk])
         posted = request.method == "POST"
         now = timezone.now()
         form: Any
         if verb == "finish":
-            form = forms.FinishRemedyForm(request.POST if posted else None, request.FILES if posted else None, remedy=remedy)
+            form = forms.FinishRemedyForm(
+                request.POST if posted else None, request.FILES if posted else None, remedy=remedy
+            )
         else:
             form = forms.ReasonForm(request.POST if posted else None)
         if posted and form.is_valid():
@@ -403,7 +424,9 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
                     form.add_error("text", str(error.message))
                 else:
                     if reply.state == reply.State.WAITING:
-                        messages.warning(request, _("A second person must approve this text; you will be told."))
+                        messages.warning(
+                            request, _("A second person must approve this text; you will be told.")
+                        )
                     else:
                         messages.success(
                             request, _("Copy the text to the platform, then say that it is sent.")
@@ -423,7 +446,16 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         case = self._case(request, object_id, permission="repairs.lead_repaircase")
         outcomes.still_there(case=case, by=request.user, now=timezone.now())  # type: ignore[arg-type]
         messages.success(request, _("Noted: the review is still there."))
-        return HttpResponseRedirect(safe_next(request, reverse("admin:repairs_repaircase_change", args=[case.pk])))
+        return HttpResponseRedirect(
+            safe_next(request, reverse("admin:repairs_repaircase_change", args=[case.pk]))
+        )
+
+
+def limit_of(user: Any) -> Any:
+    """The highest spending level a person holds, None where they hold none."""
+    ladder = levels()
+    held = held_by(user, [level.permission for level in ladder])
+    return next((level for level in reversed(ladder) if level.permission in held), None)
 
 
 def reply_templates(case: RepairCase) -> list[str]:
@@ -446,5 +478,3 @@ def reply_templates(case: RepairCase) -> list[str]:
         "PRICE": "PR_PRICE",
     }
     return [by_subject.get(code, "PR_KEPT"), "PR_KEPT"]
-
-

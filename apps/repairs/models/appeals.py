@@ -17,7 +17,9 @@ class Evidence(models.Model):
     Append-only. The hash is kept here too, so that a file changed in the storage is found out.
     """
 
-    case = models.ForeignKey(RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="evidence")
+    case = models.ForeignKey(
+        RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="evidence"
+    )
     ground = models.CharField(_("ground"), max_length=20, choices=Ground.choices)
     what = models.TextField(_("what it shows"))
     file = models.ForeignKey(
@@ -53,7 +55,9 @@ class Evidence(models.Model):
 class Appeal(models.Model):
     """One appeal at the platform; a case has at most two."""
 
-    case = models.ForeignKey(RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="appeals")
+    case = models.ForeignKey(
+        RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="appeals"
+    )
     round = models.PositiveSmallIntegerField(_("appeal"))
     status = models.CharField(
         _("state"), max_length=10, choices=AppealStatus.choices, default=AppealStatus.FILED

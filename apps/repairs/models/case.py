@@ -44,7 +44,12 @@ class RepairCase(models.Model):
         related_name="+",
     )  # fmt: skip
     customer = models.ForeignKey(
-        Customer, verbose_name=_("customer"), null=True, blank=True, on_delete=models.SET_NULL, related_name="repairs"
+        Customer,
+        verbose_name=_("customer"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="repairs",
     )
     tier = models.CharField(_("tier"), max_length=1, choices=Tier.choices)
     handler = models.ForeignKey(
@@ -84,7 +89,9 @@ class RepairCase(models.Model):
         settings.AUTH_USER_MODEL, verbose_name=_("invited by"), null=True, blank=True, on_delete=models.PROTECT,
         db_index=False, related_name="+",
     )  # fmt: skip
-    invited_how = models.CharField(_("invited by way of"), max_length=14, choices=ContactMethod.choices, blank=True)
+    invited_how = models.CharField(
+        _("invited by way of"), max_length=14, choices=ContactMethod.choices, blank=True
+    )
     invitation = models.TextField(_("words of the invitation"), blank=True)
     invite_message = models.ForeignKey(
         OutboundMessage, verbose_name=_("invitation as sent"), null=True, blank=True, on_delete=models.SET_NULL,
@@ -132,7 +139,9 @@ class RepairCase(models.Model):
             models.Index(fields=["status", "-updated_at", "-id"], name="repairs_by_status"),
             # Read by a store's queue.
             models.Index(
-                fields=["store", "next_due_at", "id"], name="repairs_of_store", condition=models.Q(status__in=[*OPEN])
+                fields=["store", "next_due_at", "id"],
+                name="repairs_of_store",
+                condition=models.Q(status__in=[*OPEN]),
             ),
             # Read by the roll-up: which days have changed since it last ran?
             models.Index(fields=["updated_at"], name="repairs_changed"),
@@ -156,7 +165,8 @@ class RepairCase(models.Model):
             # What no code path may do, the database refuses as well.
             models.CheckConstraint(
                 condition=models.Q(invited_at__isnull=True)
-                | models.Q(executed_at__isnull=False, refuses_review_contact=False) & ~models.Q(invitation=""),
+                | models.Q(executed_at__isnull=False, refuses_review_contact=False)
+                & ~models.Q(invitation=""),
                 name="repairs_invited_after_remedy",
             ),
             models.CheckConstraint(
@@ -203,7 +213,9 @@ class RepairCase(models.Model):
 class ContactTry(models.Model):
     """One try to reach the customer, reached or not. Append-only."""
 
-    case = models.ForeignKey(RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="tries")
+    case = models.ForeignKey(
+        RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="tries"
+    )
     at = models.DateTimeField(_("at"))
     method = models.CharField(_("how"), max_length=14, choices=ContactMethod.choices)
     reached = models.BooleanField(_("reached"), default=False)
@@ -230,7 +242,9 @@ class PublicReply(models.Model):
         SENT = "sent", _("out")
         REJECTED = "rejected", _("rejected")
 
-    case = models.ForeignKey(RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="replies")
+    case = models.ForeignKey(
+        RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="replies"
+    )
     text = models.TextField(_("text"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
     entry = models.OneToOneField(

@@ -27,7 +27,9 @@ class Offer(models.Model):
     approve, `approved_by` who did, frozen with the text they read.
     """
 
-    case = models.ForeignKey(RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="offers")
+    case = models.ForeignKey(
+        RepairCase, verbose_name=_("repair"), on_delete=models.PROTECT, related_name="offers"
+    )
     number = models.PositiveSmallIntegerField(_("number"))
     status = models.CharField(
         _("state"), max_length=10, choices=OfferStatus.choices, default=OfferStatus.DRAFT
@@ -86,7 +88,9 @@ class Offer(models.Model):
 class Remedy(models.Model):
     """One line of an offer and its fulfilment: by whom, by when, with which proof."""
 
-    offer = models.ForeignKey(Offer, verbose_name=_("offer"), on_delete=models.PROTECT, related_name="remedies")
+    offer = models.ForeignKey(
+        Offer, verbose_name=_("offer"), on_delete=models.PROTECT, related_name="remedies"
+    )
     type = models.ForeignKey(RemedyType, verbose_name=_("remedy"), on_delete=models.PROTECT, related_name="+")
     status = models.CharField(
         _("state"), max_length=10, choices=RemedyStatus.choices, default=RemedyStatus.PLANNED
@@ -95,11 +99,20 @@ class Remedy(models.Model):
         _("cost (CNY)"), max_digits=10, decimal_places=2, default=ZERO, validators=[MinValueValidator(ZERO)]
     )
     statutory = models.DecimalField(
-        _("of it due by law (CNY)"), max_digits=10, decimal_places=2, default=ZERO, validators=[MinValueValidator(ZERO)]
+        _("of it due by law (CNY)"),
+        max_digits=10,
+        decimal_places=2,
+        default=ZERO,
+        validators=[MinValueValidator(ZERO)],
     )
     note = models.CharField(_("details"), max_length=300, blank=True)
     coupon_type = models.ForeignKey(
-        CouponType, verbose_name=_("coupon"), null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        CouponType,
+        verbose_name=_("coupon"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
     )
     gift = models.ForeignKey(
         Gift, verbose_name=_("gift"), null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -110,7 +123,12 @@ class Remedy(models.Model):
         Grant, verbose_name=_("booking"), null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     work = models.ForeignKey(
-        WorkItem, verbose_name=_("work item"), null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        WorkItem,
+        verbose_name=_("work item"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     carrier = models.CharField(_("carrier"), max_length=40, blank=True)
     tracking_no = models.CharField(_("tracking number"), max_length=64, blank=True)
@@ -132,7 +150,9 @@ class Remedy(models.Model):
         ordering = ("id",)
         indexes = (
             # Read by the sweep and the list of remedies to carry out, most urgent first.
-            models.Index(fields=["due_at", "id"], name="repairs_remedy_due", condition=models.Q(status="doing")),
+            models.Index(
+                fields=["due_at", "id"], name="repairs_remedy_due", condition=models.Q(status="doing")
+            ),
         )
         constraints = (
             models.CheckConstraint(

@@ -34,9 +34,13 @@ class RepairPolicy(Stamped):
         default=True,
         help_text=_("A review that shows no stars counts as negative when its text reads so."),
     )
-    tries = models.PositiveSmallIntegerField(_("tries to reach a customer"), default=3, validators=_whole(1, 10))
+    tries = models.PositiveSmallIntegerField(
+        _("tries to reach a customer"), default=3, validators=_whole(1, 10)
+    )
     try_days = models.PositiveSmallIntegerField(_("on so many days"), default=3, validators=_whole(1, 10))
-    renegotiations = models.PositiveSmallIntegerField(_("new offers at most"), default=2, validators=_whole(0, 5))
+    renegotiations = models.PositiveSmallIntegerField(
+        _("new offers at most"), default=2, validators=_whole(0, 5)
+    )
     callback_hours = models.PositiveSmallIntegerField(
         _("callback after hours"), default=72, validators=_whole(1, 720)
     )
@@ -46,8 +50,12 @@ class RepairPolicy(Stamped):
         validators=_whole(0, 100),
         help_text=_("So many of a hundred customers are called by somebody who did not handle the case."),
     )
-    invite_from = models.PositiveSmallIntegerField(_("invite from (hour)"), default=8, validators=_whole(0, 23))
-    invite_until = models.PositiveSmallIntegerField(_("invite until (hour)"), default=21, validators=_whole(1, 24))
+    invite_from = models.PositiveSmallIntegerField(
+        _("invite from (hour)"), default=8, validators=_whole(0, 23)
+    )
+    invite_until = models.PositiveSmallIntegerField(
+        _("invite until (hour)"), default=21, validators=_whole(1, 24)
+    )
     reply_hours = models.PositiveSmallIntegerField(
         _("public reply within hours"), default=24, validators=_whole(1, 240)
     )

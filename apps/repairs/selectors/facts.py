@@ -24,7 +24,9 @@ def facts_of(case: RepairCase, *, by: User | None, now: datetime, **known: Any) 
     """Everything the database knows about a case, completed by what the mover brings (`known`). Seven queries at most."""
     rules = policy()
     offer = live_offer(case)
-    remedies = [row for row in (offer.remedies.all() if offer else ()) if row.status != RemedyStatus.CANCELLED]
+    remedies = [
+        row for row in (offer.remedies.all() if offer else ()) if row.status != RemedyStatus.CANCELLED
+    ]
     evidence = list(Evidence.objects.filter(case=case))
     appeals = list(Appeal.objects.filter(case=case).order_by("round"))
     reply = PublicReply.objects.filter(case=case, state=PublicReply.State.SENT).order_by("-at").first()
@@ -41,8 +43,7 @@ def facts_of(case: RepairCase, *, by: User | None, now: datetime, **known: Any) 
         days_needed=rules.try_days,
         offer_items=len(remedies),
         offer_live=offer is not None,
-        offer_approved=offer is not None
-        and offer.status in (OfferStatus.READY, OfferStatus.MADE, OfferStatus.ACCEPTED),
+        offer_approved=offer is not None and is_approved(offer),
         renegotiations=case.renegotiations,
         most_renegotiations=rules.renegotiations,
         remedies=len(remedies),
@@ -63,7 +64,6 @@ def facts_of(case: RepairCase, *, by: User | None, now: datetime, **known: Any) 
         evidence_dated=bool(evidence) and dated(evidence),
         within_window=window is None or now <= window,
         appeals=len(appeals),
-        new_evidence=not appeals or any(row.at > appeals[-1].filed_at for row in evidence),
         unseen=case.unseen_since is not None,
         by_person=by is not None,
     )
@@ -84,6 +84,17 @@ def live_offer(case: RepairCase) -> Offer | None:
     )
 
 
+def is_approved(offer: Offer) -> bool:
+    """Whether everybody who has to agree did: other people than the writer, and each a different one."""
+    people = [offer.approved_by.get(permission) for permission in offer.needs]
+    return (
+        offer.status in (OfferStatus.READY, OfferStatus.MADE, OfferStatus.ACCEPTED)
+        and None not in people
+        and len(set(people)) == len(people)
+        and offer.by_id not in people
+    )
+
+
 def tries_of(case: RepairCase) -> tuple[int, int]:
     """Vain tries since the customer was last reached, and on how many days of the shop's zone. One query."""
     tries: list[datetime] = []
@@ -98,7 +109,9 @@ def unproven(remedy: Any) -> bool:
         return False
     lacks_tracking = remedy.type.needs_tracking and not remedy.tracking_no.strip()
     lacks_proof = (
-        remedy.type.needs_proof and remedy.proof_id is None and not (remedy.grant_id and remedy.coupon_type_id)
+        remedy.type.needs_proof
+        and remedy.proof_id is None
+        and not (remedy.grant_id and remedy.coupon_type_id)
     )
     return lacks_tracking or (lacks_proof and not remedy.tracking_no.strip())
 
@@ -187,7 +200,11 @@ def next_due(case: RepairCase, status: str, *, now: datetime) -> datetime | None
         return feedback.due_at if feedback.due_at is not None and feedback.is_open else now + day
     if status == RepairStatus.EXECUTING:
         offer = live_offer(case)
-        dues = [row.due_at for row in (offer.remedies.all() if offer else ()) if row.due_at and row.status == "doing"]
+        dues = [
+            row.due_at
+            for row in (offer.remedies.all() if offer else ())
+            if row.due_at and row.status == "doing"
+        ]
         return min(dues) if dues else now
     if status == RepairStatus.APPEALED:
         appeal = Appeal.objects.filter(case=case).order_by("-round").first()

@@ -119,9 +119,16 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
         "offers": offers,
         "live_offer": live,
         "tries": list(ContactTry.objects.filter(case=case).select_related("by")),
-        "vain": {"tries": tries, "days": days, "needed": facts.tries_needed, "days_needed": facts.days_needed},
+        "vain": {
+            "tries": tries,
+            "days": days,
+            "needed": facts.tries_needed,
+            "days_needed": facts.days_needed,
+        },
         "callbacks": list(
-            Callback.objects.filter(subject_key=f"repair:{case.pk}").select_related("assignee").order_by("due_at")
+            Callback.objects.filter(subject_key=f"repair:{case.pk}")
+            .select_related("assignee")
+            .order_by("due_at")
         ),
         "replies": list(
             PublicReply.objects.filter(case=case).select_related("by", "approved_by", "entry__message")
@@ -173,7 +180,11 @@ def case_panel(feedback: Feedback, user: Any, now: datetime) -> dict[str, Any] |
         and feedback.status not in ("merged", "dismissed")
         and feedback.sentiment != "positive"
     )
-    return {"repair": None, "open_url": reverse("admin:repairs_repaircase_open", args=[feedback.pk])} if may else None
+    return (
+        {"repair": None, "open_url": reverse("admin:repairs_repaircase_open", args=[feedback.pk])}
+        if may
+        else None
+    )
 
 
 def guarded_verbs() -> frozenset[str]:

@@ -62,7 +62,9 @@ def narrowed(user: Any, tab: str, now: datetime, rows: RepairQuerySet) -> Repair
     if tab == "overdue":
         return rows.overdue(now)
     if tab == "unseen":
-        return rows.filter(unseen_since__isnull=False).exclude(status__in=(S.WITHDRAWN, S.REMOVED, S.DISMISSED))
+        return rows.filter(unseen_since__isnull=False).exclude(
+            status__in=(S.WITHDRAWN, S.REMOVED, S.DISMISSED)
+        )
     states = next((states for code, _label, states in TABS if code == tab), OPEN)
     return rows.filter(status__in=states or OPEN)
 
@@ -92,9 +94,7 @@ def queue(user: Any, params: Any, now: datetime) -> Queue:
         rows = rows.order_by(F("next_due_at").asc(nulls_last=True), "id")
     page = list(rows[after : after + PAGE + 1])
     more = str(after + PAGE) if len(page) > PAGE else ""
-    counts = bounded_counts(
-        {code: narrowed(user, code, now, seen) for code, _label, _states in TABS}
-    )
+    counts = bounded_counts({code: narrowed(user, code, now, seen) for code, _label, _states in TABS})
     tabs = [Tab(code, label, shown(counts[code]), code == tab) for code, label, _states in TABS]
     return Queue(tab=tab, tabs=tabs, rows=page[:PAGE], more=more, filters=filters, chips=_chips(filters))
 

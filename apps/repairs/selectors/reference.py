@@ -13,7 +13,9 @@ class _Rules:
         self.policy = RepairPolicy.objects.filter(pk=1).first() or RepairPolicy(pk=1)
         self.appeals = {rule.channel_id: rule for rule in AppealRule.objects.all()}
         self.remedies = list(
-            RemedyType.objects.filter(is_active=True).select_related("department").prefetch_related("categories")
+            RemedyType.objects.filter(is_active=True)
+            .select_related("department")
+            .prefetch_related("categories")
         )
 
 

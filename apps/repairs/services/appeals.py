@@ -112,7 +112,9 @@ def hash_of(evidence: list[Evidence]) -> str:
     """SHA-256 over ground, time, text and file hash of each piece, in order: what was handed in can be shown later."""
     digest = hashlib.sha256()
     for row in evidence:
-        digest.update("\x1f".join((row.ground, row.captured_at.isoformat(), row.what, row.sha256)).encode() + b"\x1e")
+        digest.update(
+            "\x1f".join((row.ground, row.captured_at.isoformat(), row.what, row.sha256)).encode() + b"\x1e"
+        )
     return digest.hexdigest()
 
 
@@ -130,7 +132,11 @@ def uphold(
         reason=answer,
         via=via,
         known={"proof": stored is not None},
-        changes={"outcome_at": now, "outcome_by_id": by.pk, "outcome_proof_id": stored.pk if stored else None},
+        changes={
+            "outcome_at": now,
+            "outcome_by_id": by.pk,
+            "outcome_proof_id": stored.pk if stored else None,
+        },
     )
     perform(
         APPEAL,

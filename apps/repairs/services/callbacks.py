@@ -70,7 +70,13 @@ def latest(case: RepairCase) -> Callback | None:
 
 @transaction.atomic
 def take_result(
-    *, case: RepairCase, satisfaction: int, by: User | None, now: datetime, note: str = "", via: str = "callback"
+    *,
+    case: RepairCase,
+    satisfaction: int,
+    by: User | None,
+    now: datetime,
+    note: str = "",
+    via: str = "callback",
 ) -> ActionLog:
     """What the customer said in the callback, 1 to 5. Below 4 the feedback opens again and the handler is told."""
     if not 1 <= satisfaction <= 5:
@@ -131,15 +137,15 @@ def given_up(case: RepairCase) -> bool:
 
 def ended_in_vain(callback: Callback) -> bool:
     """Not reached after every try, not to be called at all, or wrong number: nobody will say whether it is solved."""
-    return callback.status in ("unreached", "cancelled") or (callback.status == "done" and not callback.satisfaction)
+    return callback.status in ("unreached", "cancelled") or (
+        callback.status == "done" and not callback.satisfaction
+    )
 
 
 @transaction.atomic
 def missed(*, case: RepairCase, by: User | None, now: datetime, via: str = "callback") -> ActionLog:
     """Nobody was reached: the public reply says what was done."""
-    return move(
-        case, "callback_missed", by=by, now=now, via=via, known={"callback_given_up": given_up(case)}
-    )
+    return move(case, "callback_missed", by=by, now=now, via=via, known={"callback_given_up": given_up(case)})
 
 
 def on_finished(*, callback_id: int, now: datetime) -> None:
@@ -148,7 +154,11 @@ def on_finished(*, callback_id: int, now: datetime) -> None:
     if callback is None or not callback.subject_key.startswith(PREFIX):
         return
     case = RepairCase.objects.filter(pk=int(callback.subject_key.removeprefix(PREFIX))).first()
-    if case is None or case.status != RepairStatus.CALLBACK or callback.key != f"{PREFIX}{case.pk}:{case.callback_round}":
+    if (
+        case is None
+        or case.status != RepairStatus.CALLBACK
+        or callback.key != f"{PREFIX}{case.pk}:{case.callback_round}"
+    ):
         return
     if callback.satisfaction:
         take_result(case=case, satisfaction=callback.satisfaction, by=None, now=now)

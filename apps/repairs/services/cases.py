@@ -71,7 +71,8 @@ def _open(rows: Sequence[Feedback], *, by: User | None, now: datetime, reason: s
             customer_id=row.customer_id,
             tier=row.tier,
             first_rating=row.rating,
-            opened_at=now,
+            # A negative review is open from its arrival, whenever somebody looks.
+            opened_at=row.received_at if by is None else now,
             opened_by=by,
             updated_at=now,
             next_due_at=row.due_at or now,
@@ -79,7 +80,7 @@ def _open(rows: Sequence[Feedback], *, by: User | None, now: datetime, reason: s
         for row in rows
     ]
     RepairCase.objects.bulk_create(cases, ignore_conflicts=True, batch_size=1000)
-    made = list(RepairCase.objects.filter(feedback__in=[row.pk for row in rows], opened_at=now))
+    made = list(RepairCase.objects.filter(feedback__in=[row.pk for row in rows], updated_at=now))
     ActionLog.objects.bulk_create(
         [
             ActionLog(
@@ -215,12 +216,16 @@ def end_talks(*, case: RepairCase, reason: str, by: User, now: datetime, via: st
     return log
 
 
-def keep(*, case: RepairCase, by: User | None, now: datetime, reason: str = "", via: str = "admin") -> ActionLog:
+def keep(
+    *, case: RepairCase, by: User | None, now: datetime, reason: str = "", via: str = "admin"
+) -> ActionLog:
     """The review stays as it is, the customer is satisfied."""
     return move(case, "keep", by=by, now=now, reason=reason, via=via, changes={"outcome_at": now})
 
 
-def dismiss(*, case: RepairCase, reason: str, by: User | None, now: datetime, via: str = "admin") -> ActionLog:
+def dismiss(
+    *, case: RepairCase, reason: str, by: User | None, now: datetime, via: str = "admin"
+) -> ActionLog:
     """Misread: no negative review of this shop."""
     return move(case, "dismiss", by=by, now=now, reason=reason, via=via, changes={"outcome_at": now})
 
@@ -250,7 +255,7 @@ def reopen(*, case: RepairCase, reason: str, by: User | None, now: datetime, via
 
 
 @transaction.atomic
-def follow_feedback(*, feedback_id: int, verb: str, now: datetime) -> None:
+def follow_feedback(*, feedback_id: int, now: datetime) -> None:
     """A colleague corrected, merged or dismissed the feedback: its repair follows."""
     case = RepairCase.objects.filter(feedback_id=feedback_id).first()
     if case is None:
@@ -261,7 +266,11 @@ def follow_feedback(*, feedback_id: int, verb: str, now: datetime) -> None:
     gone = feedback.status in (Status.MERGED, Status.DISMISSED)
     if gone and locked.status in (RepairStatus.COLLECTED, RepairStatus.TRIAGED):
         check(REPAIR, locked, "dismiss", by=None, reason="-")
-        why = _("The feedback was merged.") if feedback.status == Status.MERGED else _("The feedback was dismissed.")
+        why = (
+            _("The feedback was merged.")
+            if feedback.status == Status.MERGED
+            else _("The feedback was dismissed.")
+        )
         dismiss(case=locked, reason=why, by=None, now=now, via="sweep")
 
 

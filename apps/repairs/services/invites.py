@@ -19,10 +19,10 @@ from apps.feedback.services import moves as feedback_moves
 from apps.feedback.services.replies import INVITATION, Reply, asks_for_review, send_invitation
 from apps.messaging.choices import MessageChannel
 from apps.messaging.models import OutboundMessage
+from apps.repairs.guards import unmet
 from apps.repairs.models import RepairCase
 from apps.repairs.selectors.facts import facts_of, read_invitation
 from apps.repairs.services.moving import move, refuse
-from apps.repairs.guards import unmet
 from apps.repairs.services.offers import page_of
 
 #: Words that lean towards an outcome: an invitation asks for honest words, nothing else.
@@ -37,7 +37,10 @@ def is_neutral(text: str) -> bool:
     """One neutral text: it asks for honest words and leans towards none, and it is short."""
     body = text.strip()
     return (
-        0 < len(body) <= 200 and asks_for_review(body) and LEANS.search(body) is None and FREE.search(body) is not None
+        0 < len(body) <= 200
+        and asks_for_review(body)
+        and LEANS.search(body) is None
+        and FREE.search(body) is not None
     )
 
 
@@ -56,7 +59,9 @@ def invite(
     if not send_by and how not in ContactMethod.values:
         raise InvalidInput(_("Say how the customer was contacted."), field="how")
     facts = facts_of(case, by=by, now=now)
-    findings = read_invitation(case, text, now=now, facts=replace(facts, executed=True, invited=False, refuses_review_contact=False))
+    findings = read_invitation(
+        case, text, now=now, facts=replace(facts, executed=True, invited=False, refuses_review_contact=False)
+    )
     lawful = worst(findings) not in ("block", "require_approval")
     if not lawful:
         verdicts.keep(
@@ -88,7 +93,11 @@ def invite(
         RepairCase.objects.filter(pk=case.pk).update(invite_message=entry.message)
     else:
         feedback_moves.add_note(
-            feedback=feedback, text=_("Invited once: %(text)s") % {"text": text.strip()}, by=by, now=now, via=via
+            feedback=feedback,
+            text=_("Invited once: %(text)s") % {"text": text.strip()},
+            by=by,
+            now=now,
+            via=via,
         )
     return log
 
@@ -106,12 +115,15 @@ def facts_for_feedback(feedback: Feedback, now: datetime) -> dict[str, object]:
     return {
         "review_invites_before": int(facts.invited),
         "refused_review_contact": facts.refuses_review_contact,
-        "remedy_executed": case.status == "satisfied" and not missing - {"not_invited", "not_refused", "hours"},
+        "remedy_executed": case.status == "satisfied"
+        and not missing - {"not_invited", "not_refused", "hours"},
         "local_hour": facts.local_hour,
     }
 
 
-def claim_for_feedback(feedback: Feedback, *, text: str, message: OutboundMessage, by: User, now: datetime) -> None:
+def claim_for_feedback(
+    feedback: Feedback, *, text: str, message: OutboundMessage, by: User, now: datetime
+) -> None:
     """A reply that invites is about to be written: it takes the one invitation, or is refused (GuardFailed)."""
     case = RepairCase.objects.filter(feedback_id=feedback.pk).first()
     if case is None:

@@ -28,19 +28,22 @@ from apps.feedback.models import Feedback
 from apps.feedback.services import moves as feedback_moves
 from apps.feedback.services.replies import Reply, send_reply
 from apps.messaging.choices import MessageChannel
-from apps.repairs.choices import Liability, OfferStatus, RemedyKind, RemedyStatus, RepairStatus
+from apps.repairs.choices import Liability, OfferStatus, RemedyKind, RepairStatus
 from apps.repairs.models import Offer, Remedy, RemedyType, RepairCase
 from apps.repairs.selectors.facts import for_update, live_offer, next_due, read_offer
 from apps.repairs.services.moving import move
 from apps.repairs.transitions import OFFER, REMEDY, REPAIR, WORK
-from apps.rewards.models import CouponType, Gift
-from apps.rewards.selectors import assess, budget_for
+from apps.rewards.models import Budget, CouponType, Gift
+from apps.rewards.choices import BY_HAND
+from apps.rewards.selectors import assess, open_budgets
 from apps.rewards.services import grants
 from apps.shop.choices import WorkKind
 from apps.shop.models import WorkItem
 
 ZERO = Decimal(0)
 KINDS = ("repairs.offer", "repairs.offer_second")
+#: What one point is worth, CNY: the usual hundred points for one yuan.
+POINT = Decimal("0.01")
 PROOFS = IMAGES | frozenset({"application/pdf"})
 #: Remedies that are money beyond the goods: what exceeds the statutory part is a refund beyond the law.
 MONEY_BACK = frozenset({RemedyKind.REFUND, RemedyKind.RETURN, RemedyKind.DISCOUNT})
@@ -168,24 +171,33 @@ def _checked(line: Line, *, now: datetime) -> Line:
     kind, label = RemedyKind(line.type.kind), str(line.type)
     if line.amount < 0 or line.statutory < 0 or line.statutory > line.amount:
         raise InvalidInput(
-            _("%(remedy)s: the part due by law cannot be more than the whole.") % {"remedy": label}, field="remedies"
+            _("%(remedy)s: the part due by law cannot be more than the whole.") % {"remedy": label},
+            field="remedies",
         )
     amount = line.amount
     if kind == RemedyKind.COUPON:
         if line.coupon_type is None:
             raise InvalidInput(_("%(remedy)s: choose which coupon.") % {"remedy": label}, field="remedies")
-        amount = line.coupon_type.cost
+        if line.coupon_type.face_value is None:
+            raise InvalidInput(
+                _("%(remedy)s: choose one that is worth an amount.") % {"remedy": label}, field="remedies"
+            )
+        amount = line.coupon_type.face_value
     elif kind == RemedyKind.GIFT:
         if line.gift is None:
             raise InvalidInput(_("%(remedy)s: choose which gift.") % {"remedy": label}, field="remedies")
-        amount = line.gift.value
-    elif kind == RemedyKind.POINTS and line.points <= 0:
-        raise InvalidInput(_("%(remedy)s: say how many points.") % {"remedy": label}, field="remedies")
+        amount = line.gift.cost
+    elif kind == RemedyKind.POINTS:
+        if line.points <= 0:
+            raise InvalidInput(_("%(remedy)s: say how many points.") % {"remedy": label}, field="remedies")
+        amount = line.points * POINT
     elif kind in MONEY_BACK and amount <= 0:
         raise InvalidInput(_("%(remedy)s: say how much money.") % {"remedy": label}, field="remedies")
     due = line.due_at or now + timedelta(days=line.type.due_days)
     if due <= now:
-        raise InvalidInput(_("%(remedy)s: the due date lies in the past.") % {"remedy": label}, field="remedies")
+        raise InvalidInput(
+            _("%(remedy)s: the due date lies in the past.") % {"remedy": label}, field="remedies"
+        )
     if line.type.legal_days and due > now + timedelta(days=line.type.legal_days, minutes=1):
         raise InvalidInput(
             _("%(remedy)s: by law within %(days)d days (%(law)s).")
@@ -279,7 +291,9 @@ def rejected(approval: Approval, by: User, now: datetime) -> None:
 
 
 def _call_off(offer: Offer, *, now: datetime) -> None:
-    waiting = Approval.objects.filter(kind__in=KINDS, model="repairs.offer", object_id=offer.pk, state="pending")
+    waiting = Approval.objects.filter(
+        kind__in=KINDS, model="repairs.offer", object_id=offer.pk, state="pending"
+    )
     for approval in waiting:
         approvals.withdraw(approval=approval, by=None, now=now, reason=_("The offer was taken back."))
 
@@ -348,7 +362,9 @@ def propose(
 @transaction.atomic
 def accept(*, case: RepairCase, by: User, now: datetime, note: str = "", via: str = "admin") -> ActionLog:
     """The customer says yes."""
-    log = move(case, "accept", by=by, now=now, reason=note, via=via, changes={"accepted_at": case.accepted_at or now})
+    log = move(
+        case, "accept", by=by, now=now, reason=note, via=via, changes={"accepted_at": case.accepted_at or now}
+    )
     offer = live_offer(case)
     if offer is not None:
         perform(OFFER, offer, "accept", by=by, now=now, via=via, changes={"answer": note.strip()})
@@ -396,7 +412,8 @@ def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") ->
     log = move(case, "execute", by=by, now=now, via=via)
     offer = live_offer(case)
     assert offer is not None, "the guard saw it"
-    approvers = list(User.objects.filter(pk__in=offer.approved_by.values()))
+    # Whoever wrote it may promise it, or those who approved it could: the person who presses the button need not.
+    approvers = list(User.objects.filter(pk__in=[*offer.approved_by.values(), offer.by_id]))
     spent = case.cost
     for remedy in offer.remedies.select_related("type", "type__department", "coupon_type", "gift"):
         perform(REMEDY, remedy, "begin", by=by, now=now, via=via)
@@ -431,22 +448,25 @@ def _book(
     reward = ISSUED.get(kind) or PAID.get(kind) or ("other" if remedy.amount > 0 else "")
     if not reward:
         return ZERO
-    if case.customer is None and reward in ("coupon", "points", "gift"):
+    if case.customer is None:
         raise InvalidInput(
-            _("%(remedy)s: the customer is not known; enter them on the feedback first.") % {"remedy": remedy.type},
+            _("%(remedy)s: the customer is not known; enter them on the feedback first.")
+            % {"remedy": remedy.type},
             field="remedies",
         )
+    owed = remedy.statutory if kind in MONEY_BACK else ZERO if remedy.type.is_goodwill else remedy.amount
     grant = grants.grant(
         key=f"repairs.remedy:{remedy.pk}",
         kind="compensation",
-        reward=grants.Reward(kind=reward, coupon_type=remedy.coupon_type, points=remedy.points, gift=remedy.gift),
+        reward=grants.Reward(
+            kind=reward, coupon_type=remedy.coupon_type, points=remedy.points, gift=remedy.gift
+        ),
         customer=case.customer,
-        budget=budget_for(purpose="compensation", store=case.store, now=now),
+        budget=_budget(case, remedy.amount, now=now),
         subject_key=f"repair:{case.pk}",
         cost=remedy.amount,
-        statutory=remedy.statutory if reward in ("refund", "discount") else (
-            ZERO if remedy.type.is_goodwill else remedy.amount
-        ),
+        owed=owed,
+        flags=frozenset(offer.liability),
         by=by,
         now=now,
         approved_by=approvers,
@@ -455,6 +475,14 @@ def _book(
     Remedy.objects.filter(pk=remedy.pk).update(grant=grant)
     remedy.grant = grant
     return remedy.amount
+
+
+def _budget(case: RepairCase, cost: Decimal, *, now: datetime) -> Budget:
+    """The budget it is paid from: the store's own first, the first that has room."""
+    budgets = list(open_budgets(purpose="compensation", now=now, store_id=case.store_id))
+    if not budgets:
+        raise InvalidInput(_("No budget for compensation is open today. Ask your lead to open one."))
+    return next((budget for budget in budgets if budget.left >= cost), budgets[0])
 
 
 def _hand_over(case: RepairCase, remedy: Remedy, *, by: User, now: datetime) -> None:
@@ -507,7 +535,8 @@ def finish_remedy(
     paid = remedy.amount if actual_cost is None else actual_cost
     if paid > remedy.amount:
         raise InvalidInput(
-            _("More than was approved (%(amount)s CNY): make a new offer instead.") % {"amount": remedy.amount},
+            _("More than was approved (%(amount)s CNY): make a new offer instead.")
+            % {"amount": remedy.amount},
             field="actual_cost",
         )
     stored = store_file(upload=proof, by=by, now=now, allowed=PROOFS) if proof is not None else None
@@ -528,9 +557,13 @@ def finish_remedy(
             "done_by_id": by.pk,
         },
     )
-    if remedy.grant is not None:
+    if remedy.grant is not None and remedy.grant.reward in BY_HAND:
         grants.settle(
-            grant=remedy.grant, actual_cost=paid, proof=proof_note.strip() or tracking_no.strip(), by=by, now=now
+            grant=remedy.grant,
+            actual_cost=paid,
+            proof=proof_note.strip() or tracking_no.strip() or (stored.name if stored else ""),
+            by=by,
+            now=now,
         )
         RepairCase.objects.filter(pk=case.pk).update(cost=case.cost - (remedy.amount - paid))
     RepairCase.objects.filter(pk=case.pk).update(

@@ -81,7 +81,7 @@ def confirm_gone(
     by_platform: bool,
     reason: str,
     proof: File | None,
-    by: User,
+    by: User | None,
     now: datetime,
     via: str = "admin",
 ) -> ActionLog:
@@ -99,7 +99,7 @@ def confirm_gone(
         changes={
             "outcome_at": now,
             "outcome_proof_id": stored.pk if stored else None,
-            "outcome_by_id": by.pk,
+            "outcome_by_id": by.pk if by else None,
         },
     )
     drop_offer(case, by=None, now=now, reason=_("The review is gone."))
@@ -112,7 +112,9 @@ def still_there(*, case: RepairCase, by: User, now: datetime) -> None:
     RepairCase.objects.filter(pk=case.pk).update(unseen_since=None, unseen_run=None, updated_at=now)
 
 
-def mark_unseen(*, run_id: int, channel_id: int, store_id: int, first: datetime, last: datetime, now: datetime) -> int:
+def mark_unseen(
+    *, run_id: int, channel_id: int, store_id: int, first: datetime, last: datetime, now: datetime
+) -> int:
     """After a complete list was imported: reviews of its store and period that are not in it are missing since now.
 
     Two statements. Says nothing about why: a person looks (decision 14). Reviews that are in it are missing no more.
@@ -151,13 +153,17 @@ def look_at_changes(*, changes: Iterable[FeedbackChange], now: datetime) -> int:
         elif is_better(change):
             done += _quietly_revised(case, now=now, change=change)
         elif case.status in ENDED and _turned_bad(change):
-            done += _quietly_reopened(case, now=now, reason=_("The review was changed for the worse."), key=f"c{change.pk}")
+            done += _quietly_reopened(
+                case, now=now, reason=_("The review was changed for the worse."), key=f"c{change.pk}"
+            )
     return done
 
 
 def _turned_bad(change: FeedbackChange) -> bool:
     worse = (
-        change.new_rating is not None and change.old_rating is not None and change.new_rating < change.old_rating
+        change.new_rating is not None
+        and change.old_rating is not None
+        and change.new_rating < change.old_rating
     )
     return worse and Feedback.objects.filter(negative(policy()), pk=change.feedback_id).exists()
 
@@ -179,7 +185,11 @@ def look_at_follow_ups(*, follow_ups: Iterable[Feedback], now: datetime) -> int:
 
 
 def _quietly_revised(
-    case: RepairCase, *, now: datetime, change: FeedbackChange | None = None, follow_up: Feedback | None = None
+    case: RepairCase,
+    *,
+    now: datetime,
+    change: FeedbackChange | None = None,
+    follow_up: Feedback | None = None,
 ) -> int:
     if case.status not in SEEN:
         return 0
@@ -188,7 +198,10 @@ def _quietly_revised(
     except DomainError:
         return 0
     tell_handler(
-        case, _("%(number)s: the review was revised") % {"number": case.number}, now=now, key=f"repair_revised:{case.pk}"
+        case,
+        _("%(number)s: the review was revised") % {"number": case.number},
+        now=now,
+        key=f"repair_revised:{case.pk}",
     )
     return 1
 
@@ -197,7 +210,9 @@ def _quietly_reopened(case: RepairCase, *, now: datetime, reason: str, key: str)
     # Each change and follow-up opens a case once, however often a sweep meets it.
     from apps.core.models import ActionLog
 
-    if ActionLog.objects.filter(model="repairs.repaircase", object_id=case.pk, verb="reopen", data__cause=key).exists():
+    if ActionLog.objects.filter(
+        model="repairs.repaircase", object_id=case.pk, verb="reopen", data__cause=key
+    ).exists():
         return 0
     try:
         with transaction.atomic():
@@ -206,7 +221,10 @@ def _quietly_reopened(case: RepairCase, *, now: datetime, reason: str, key: str)
     except DomainError:
         return 0
     tell_handler(
-        case, _("%(number)s: the customer is unhappy again") % {"number": case.number}, now=now, key=f"repair_again:{key}"
+        case,
+        _("%(number)s: the customer is unhappy again") % {"number": case.number},
+        now=now,
+        key=f"repair_again:{key}",
     )
     return 1
 

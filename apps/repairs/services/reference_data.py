@@ -18,7 +18,11 @@ FOLDER = Path(__file__).resolve().parent.parent / "reference"
 
 def load_repairs_reference() -> dict[str, Counter[str]]:
     """Make what is missing, leave what staff edited (domain.md 6; windows of platforms are proposals to be confirmed)."""
-    done: dict[str, Counter[str]] = {"remedies": Counter(), "appeal rules": Counter(), "repair policy": Counter()}
+    done: dict[str, Counter[str]] = {
+        "remedies": Counter(),
+        "appeal rules": Counter(),
+        "repair policy": Counter(),
+    }
     departments = {row.code: row for row in Department.objects.all()}
     categories = {row.code: row for row in Category.objects.filter(parent__isnull=True)}
     for position, entry in enumerate(json.loads((FOLDER / "remedies.json").read_text("utf-8"))):

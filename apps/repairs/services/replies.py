@@ -36,7 +36,7 @@ def write(*, case: RepairCase, text: str, by: User, now: datetime) -> PublicRepl
     Raises Unlawful where a rule blocks it; InvalidInput where the platform takes no replies.
     """
     locked = for_update(case.pk)
-    if not by.has_perm("repairs.work_repaircase") or locked.is_ended and locked.status != RepairStatus.KEPT:
+    if not by.has_perm("repairs.work_repaircase") or (locked.is_ended and locked.status != RepairStatus.KEPT):
         check_move(REPAIR, locked, "reply", by=by, reason="")
     if not locked.channel.accepts_public_reply:
         raise InvalidInput(_("This platform takes no public replies."), field="text")
@@ -50,7 +50,9 @@ def write(*, case: RepairCase, text: str, by: User, now: datetime) -> PublicRepl
             subject_key=f"repair:{case.pk}", url=page_of(case.pk),
         )  # fmt: skip
         raise verdicts.Unlawful(
-            _("This may not be sent: %(rule)s.") % {"rule": findings[0].title}, findings=findings, field="text"
+            _("This may not be sent: %(rule)s.") % {"rule": findings[0].title},
+            findings=findings,
+            field="text",
         )
     needs_second = locked.tier == Tier.S or worst(findings) == "require_approval"
     try:
@@ -91,7 +93,11 @@ def _put_out(reply: PublicReply, *, by: User, now: datetime, approved: bool) -> 
 
 def reply_approved(approval: Approval, by: User, now: datetime) -> None:
     """A second person's yes: it goes on the list in its writer's name."""
-    reply = PublicReply.objects.select_for_update(of=("self",)).select_related("case", "by").get(pk=approval.object_id)
+    reply = (
+        PublicReply.objects.select_for_update(of=("self",))
+        .select_related("case", "by")
+        .get(pk=approval.object_id)
+    )
     if reply.state != State.WAITING:
         raise IllegalMove(_("This reply is out already."))
     PublicReply.objects.filter(pk=reply.pk).update(approved_by=by)

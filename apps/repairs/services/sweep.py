@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.callbacks.models import Callback
 from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError
 from apps.core.services.notices import notify
@@ -15,11 +16,10 @@ from apps.feedback.models import Feedback, FeedbackChange, ImportRun
 from apps.feedback.selectors.reference import reference
 from apps.repairs.choices import RepairStatus
 from apps.repairs.models import PublicReply, Remedy, RepairCase, RepairPolicy
+from apps.repairs.selectors.reference import policy
 from apps.repairs.services import callbacks, outcomes, replies
 from apps.repairs.services.cases import negative, open_for
 from apps.repairs.services.offers import page_of
-from apps.repairs.selectors.reference import policy
-from apps.callbacks.models import Callback
 from apps.shop.models import Store
 
 #: Rows get their numbers before they are committed: look back a little behind the newest seen.
@@ -69,12 +69,12 @@ def sweep(*, now: datetime) -> Swept:
 
 def _changes(now: datetime) -> int:
     row = RepairPolicy.objects.get_or_create(pk=1)[0]
-    changes = list(
-        FeedbackChange.objects.filter(pk__gt=row.last_change_id - BEHIND).order_by("pk")[:AT_ONCE]
-    )
+    changes = list(FeedbackChange.objects.filter(pk__gt=row.last_change_id - BEHIND).order_by("pk")[:AT_ONCE])
     count = outcomes.look_at_changes(changes=changes, now=now)
     if changes:
-        RepairPolicy.objects.filter(pk=1, last_change_id__lt=changes[-1].pk).update(last_change_id=changes[-1].pk)
+        RepairPolicy.objects.filter(pk=1, last_change_id__lt=changes[-1].pk).update(
+            last_change_id=changes[-1].pk
+        )
     return count
 
 
@@ -83,7 +83,9 @@ def _callbacks(now: datetime) -> int:
     count = 0
     waiting = RepairCase.objects.filter(status=RepairStatus.CALLBACK).values_list("pk", "callback_round")
     keys = [f"{callbacks.PREFIX}{pk}:{number}" for pk, number in waiting[:5000]]
-    ended = Callback.objects.filter(key__in=keys, status__in=("done", "unreached", "cancelled")).values_list("pk", flat=True)
+    ended = Callback.objects.filter(key__in=keys, status__in=("done", "unreached", "cancelled")).values_list(
+        "pk", flat=True
+    )
     for pk in ended:
         try:
             callbacks.on_finished(callback_id=pk, now=now)
@@ -142,7 +144,7 @@ def _snapshots(now: datetime) -> int:
 
 
 def _midnight(day: str) -> datetime:
-    return timezone.make_aware(datetime.combine(date.fromisoformat(day), time.min))  # noqa: DTZ001
+    return timezone.make_aware(datetime.combine(date.fromisoformat(day), time.min))
 
 
 def _overdue(now: datetime) -> int:
