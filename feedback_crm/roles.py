@@ -80,6 +80,18 @@ WORK_FEEDBACK = [
     "shop.add_workitem",
     *USE_KNOWLEDGE,
 ]
+MAKE_CALLBACKS = [
+    "callbacks.view_callback",
+    "callbacks.add_callback",
+    "callbacks.work_callback",
+    "callbacks.view_callbackplan",
+]
+LEAD_CALLBACKS = [
+    *MAKE_CALLBACKS,
+    "callbacks.assign_callback",
+    "callbacks.add_callbackplan",
+    "callbacks.change_callbackplan",
+]
 AUTOMATION_VIEW = [
     "automation.view_rule",
     "automation.view_rulerun",
@@ -113,6 +125,7 @@ OPS = [
     "feedback.view_macro",
     *ENTER_VISITS,
     *AUTOMATION_VIEW,
+    *MAKE_CALLBACKS,
 ]
 LEAD = [
     *OPS,
@@ -126,6 +139,7 @@ LEAD = [
     *RECORD_VISITS,
     *LEAD_KNOWLEDGE,
     *AUTOMATION_LEAD,
+    *LEAD_CALLBACKS,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
     "feedback.add_visitcriterion",
@@ -191,6 +205,7 @@ CARE = [
     "feedback.add_symposium",
     "feedback.change_symposium",
     "feedback.record_symposium",
+    *MAKE_CALLBACKS,
 ]
 ROLES: dict[str, list[str]] = {
     "ops": OPS,
@@ -204,14 +219,16 @@ ROLES: dict[str, list[str]] = {
         "feedback.assign_feedback",
         *AUTOMATION_VIEW,
         "automation.confirm_proposal",
+        *LEAD_CALLBACKS,
     ],
-    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
+    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback", *MAKE_CALLBACKS],
     "pr-lead": [
         *WORK_FEEDBACK,
         *VIEW_SHOP,
         "core.decide_approval",
         "feedback.see_all_feedback",
         "feedback.assign_feedback",
+        *LEAD_CALLBACKS,
     ],
     "legal": [
         *WORK_FEEDBACK,
@@ -239,6 +256,8 @@ ROLES: dict[str, list[str]] = {
         *VIEW_VISITS,
         "shop.change_stocklevel",
         "feedback.view_publicentry",
+        "callbacks.view_callback",
+        "callbacks.work_callback",
     ],
     "analyst": [
         *READ_FEEDBACK,
@@ -250,6 +269,8 @@ ROLES: dict[str, list[str]] = {
         "customers.view_order",
         "feedback.view_importrun",
         *VIEW_VISITS,
+        "callbacks.view_callback",
+        "callbacks.view_callbackplan",
     ],
     "integration": [],
     "auditor": [

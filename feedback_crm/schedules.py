@@ -35,6 +35,12 @@ SCHEDULES = (
     (_("Automation: late orders, low stock"), "apps.automation.tasks.sweep_conditions_task", 1, HOURS),
     (_("Send outgoing webhooks"), "apps.automation.tasks.send_webhooks_task", 30, SECONDS),
     (_("Forget old runs of rules"), "apps.automation.tasks.forget_automation_task", 24, HOURS),
+    (
+        _("Callbacks: plan, share out, remind"),
+        "apps.callbacks.tasks.sweep_callbacks_task",
+        5,
+        MINUTES,
+    ),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 
