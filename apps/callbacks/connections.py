@@ -46,7 +46,9 @@ def connect() -> None:
     """Register; called once when Django starts."""
     from apps.callbacks import selectors
     from apps.callbacks.selectors import agenda, figures
+    from apps.callbacks.services import demo
     from apps.core.admin.files import file_readers
+    from apps.core.demo import DemoPart, demo_parts
     from apps.core.wording import VERBS
     from apps.feedback.registries import CasePanel, case_panels
 
@@ -74,3 +76,4 @@ def connect() -> None:
     open_work.register("callbacks", open_work_of)
     file_readers.register("callbacks", may_open_file)
     figures.register()
+    demo_parts.register("callbacks", DemoPart(demo.load, demo.clear))
