@@ -96,6 +96,18 @@ LEAD_REPAIRS = [
     "repairs.add_appealrule",
     "repairs.change_appealrule",
 ]
+MAKE_CALLBACKS = [
+    "callbacks.view_callback",
+    "callbacks.add_callback",
+    "callbacks.work_callback",
+    "callbacks.view_callbackplan",
+]
+LEAD_CALLBACKS = [
+    *MAKE_CALLBACKS,
+    "callbacks.assign_callback",
+    "callbacks.add_callbackplan",
+    "callbacks.change_callbackplan",
+]
 AUTOMATION_VIEW = [
     "automation.view_rule",
     "automation.view_rulerun",
@@ -130,6 +142,7 @@ OPS = [
     *ENTER_VISITS,
     *AUTOMATION_VIEW,
     *WORK_REPAIRS,
+    *MAKE_CALLBACKS,
 ]
 LEAD = [
     *OPS,
@@ -144,6 +157,7 @@ LEAD = [
     *LEAD_KNOWLEDGE,
     *AUTOMATION_LEAD,
     *LEAD_REPAIRS,
+    *LEAD_CALLBACKS,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
     "feedback.add_visitcriterion",
@@ -210,6 +224,7 @@ CARE = [
     "feedback.add_symposium",
     "feedback.change_symposium",
     "feedback.record_symposium",
+    *MAKE_CALLBACKS,
 ]
 ROLES: dict[str, list[str]] = {
     "ops": OPS,
@@ -224,8 +239,9 @@ ROLES: dict[str, list[str]] = {
         "feedback.assign_feedback",
         *AUTOMATION_VIEW,
         "automation.confirm_proposal",
+        *LEAD_CALLBACKS,
     ],
-    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, *WORK_REPAIRS, "feedback.see_all_feedback"],
+    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, *WORK_REPAIRS, "feedback.see_all_feedback", *MAKE_CALLBACKS],
     "pr-lead": [
         *WORK_FEEDBACK,
         *WORK_REPAIRS,
@@ -234,6 +250,7 @@ ROLES: dict[str, list[str]] = {
         "core.decide_approval",
         "feedback.see_all_feedback",
         "feedback.assign_feedback",
+        *LEAD_CALLBACKS,
     ],
     "legal": [
         *WORK_FEEDBACK,
@@ -265,6 +282,8 @@ ROLES: dict[str, list[str]] = {
         *VIEW_VISITS,
         "shop.change_stocklevel",
         "feedback.view_publicentry",
+        "callbacks.view_callback",
+        "callbacks.work_callback",
     ],
     "analyst": [
         *READ_FEEDBACK,
@@ -277,6 +296,8 @@ ROLES: dict[str, list[str]] = {
         "customers.view_order",
         "feedback.view_importrun",
         *VIEW_VISITS,
+        "callbacks.view_callback",
+        "callbacks.view_callbackplan",
     ],
     "integration": [],
     "auditor": [

@@ -36,6 +36,12 @@ SCHEDULES = (
     (_("Send outgoing webhooks"), "apps.automation.tasks.send_webhooks_task", 30, SECONDS),
     (_("Forget old runs of rules"), "apps.automation.tasks.forget_automation_task", 24, HOURS),
     (_("Repairs: outcomes, callbacks, overdue steps"), "apps.repairs.tasks.sweep_repairs_task", 1, MINUTES),
+    (
+        _("Callbacks: plan, share out, remind"),
+        "apps.callbacks.tasks.sweep_callbacks_task",
+        5,
+        MINUTES,
+    ),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

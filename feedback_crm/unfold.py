@@ -44,6 +44,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:repairs_repaircase_changelist",
                     "repairs.view_repaircase",
                 ),
+                item(
+                    _("Callbacks"),
+                    "phone_callback",
+                    "admin:callbacks_callback_agenda",
+                    "callbacks.view_callback",
+                ),
                 item(_("New feedback"), "edit_note", "admin:feedback_feedback_add", "feedback.add_feedback"),
                 item(
                     _("Imports"),
@@ -272,6 +278,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "timer",
                     "admin:feedback_slapolicy_changelist",
                     "feedback.view_slapolicy",
+                ),
+                item(
+                    _("Callback plans"),
+                    "event_repeat",
+                    "admin:callbacks_callbackplan_changelist",
+                    "callbacks.view_callbackplan",
                 ),
                 item(_("Macros"), "bolt", "admin:feedback_macro_changelist", "feedback.view_macro"),
                 item(

@@ -291,6 +291,12 @@ class Feedback(models.Model):
             ),
             # Read when orders arrive: which feedback named them before?
             models.Index(fields=["order_no"], name="feedback_awaits_order", condition=AWAITS_ORDER),
+            # Read by the sweep of callbacks: what was resolved since it last looked?
+            models.Index(
+                fields=["resolved_at", "id"],
+                name="feedback_resolved",
+                condition=models.Q(resolved_at__isnull=False),
+            ),
             # Read by the sweep of automatic answers: new questions nobody has answered.
             models.Index(
                 fields=["created_at"],

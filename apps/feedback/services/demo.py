@@ -25,6 +25,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from apps.core.choices import NoticeLevel
+from apps.core.demo import demo_parts
 from apps.core.exceptions import DomainError
 from apps.core.models import ActionLog, Reveal, StaffNotice, User
 from apps.core.reference import touch
@@ -77,6 +78,8 @@ def load_demo(*, now: datetime, progress: Callable[[float], None] | None = None)
         knowledge.load_samples(by=None, now=now, published=True)
         touch(STAMP)
     _play(now=now, progress=progress)
+    for part in demo_parts:
+        part.load(now=now)
     return users
 
 
@@ -532,6 +535,8 @@ def clear_demo(*, now: datetime) -> dict[str, int]:
     """
     data = _data("shop.json")
     gone: dict[str, int] = {}
+    for part in reversed(list(demo_parts)):
+        part.clear()
     feedback = Feedback.objects.filter(source=Source.DEMO)
     ids = list(feedback.values_list("pk", flat=True))
     ActionLog.objects.filter(model="feedback.feedback", object_id__in=ids).delete()

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import InvalidInput
-from apps.core.models import User
+from apps.core.models import StoredFile, User
 from apps.core.services.files import AUDIO, IMAGES, store_file
 from apps.customers.choices import ContactChannel, Purpose
-from apps.customers.models import ConsentEvent
+from apps.customers.models import ConsentEvent, Customer
 from apps.feedback.choices import Source
 from apps.feedback.incoming import IncomingCustomer, IncomingFeedback, Outcome
 from apps.feedback.models import Feedback, FeedbackFile
@@ -75,15 +75,24 @@ def attach_recording(
         raise InvalidInput(
             _("Name the customer first: consent to a recording belongs to a person."), field="recording"
         )
+    consent, stored = keep_recording(
+        customer=feedback.customer, upload=upload, evidence=feedback.number, by=by, now=now
+    )
+    return FeedbackFile.objects.create(feedback=feedback, file=stored, is_recording=True, consent=consent)
+
+
+def keep_recording(
+    *, customer: Customer, upload: Any, evidence: str, by: User, now: datetime
+) -> tuple[ConsentEvent, StoredFile]:
+    """A recording whose customer agreed in the call, and the ledger's row of that consent. `evidence` names the record."""
     consent = ConsentEvent.objects.create(
-        customer=feedback.customer,
+        customer=customer,
         purpose=Purpose.RECORDING,
         channel=ContactChannel.PHONE,
         granted=True,
         source="call",
-        evidence=feedback.number,
+        evidence=evidence,
         at=now,
         by=by,
     )
-    stored = store_file(upload=upload, by=by, now=now, allowed=AUDIO, max_bytes=50 * 1024 * 1024)
-    return FeedbackFile.objects.create(feedback=feedback, file=stored, is_recording=True, consent=consent)
+    return consent, store_file(upload=upload, by=by, now=now, allowed=AUDIO, max_bytes=50 * 1024 * 1024)

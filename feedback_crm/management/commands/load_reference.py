@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.automation.services.reference_data import load_automation_reference
+from apps.callbacks.services.reference_data import load_callback_reference
 from apps.compliance.services.reference_data import load_rules
 from apps.feedback.services.reference_data import load_feedback_reference
 from apps.messaging.services.reference_data import load_messaging_reference
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         done |= load_repairs_reference()
         done |= {"groups": load_groups(), "schedules": load_schedules()}
         done |= load_automation_reference(now=timezone.now())
+        done |= load_callback_reference()
         year = timezone.localdate().year
         added, missing = load_public_holidays(range(year - 1, year + 2))
         for name, counts in done.items():
