@@ -120,6 +120,8 @@ def prepare(
             flags=frozenset(liability),
             now=now,
         )
+        if judged.refusal:
+            raise NotPermitted(judged.refusal)
         number = Offer.objects.filter(case=locked).count() + 1
         try:
             with transaction.atomic():

@@ -1,0 +1,348 @@
+"""From complaint to outcome, step by step, with every refusal on the way (R26–R31)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from apps.compliance.services.verdicts import Unlawful
+from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted
+from apps.core.models import Approval
+from apps.core.services import approvals
+from apps.repairs.models import RepairCase
+from apps.repairs.services import callbacks, cases, invites, offers, outcomes
+from apps.repairs.services.moving import GuardFailed
+from apps.rewards.models import Grant
+from tests.repairs.world import (
+    INVITATION,
+    OFFER,
+    Shop,
+    agreed,
+    carried_out,
+    fresh,
+    invited,
+    line,
+    make_case,
+    make_shop,
+    picture,
+    satisfied,
+    talked,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(db: None) -> Shop:
+    return make_shop()
+
+
+def missing(error: pytest.ExceptionInfo[GuardFailed]) -> list[str]:
+    return error.value.params["missing"]
+
+
+def test_the_whole_way(shop: Shop) -> None:
+    case = invited(shop, make_case(shop))
+    assert case.status == "invited"
+    RepairCase.objects.filter(pk=case.pk).update(unseen_since=shop.now)
+    outcomes.confirm_gone(
+        case=case, by_platform=False, reason="页面已无此评价", proof=picture(), by=shop.lead, now=shop.now
+    )
+    case = fresh(case)
+    assert case.status == "withdrawn"
+    assert case.outcome_proof is not None and case.outcome_by == shop.lead
+    assert case.handler == shop.agent
+
+
+def test_no_offer_before_the_talk(shop: Shop) -> None:
+    case = make_case(shop)
+    with pytest.raises(IllegalMove):
+        offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+
+
+def test_a_talk_needs_an_apology_and_an_ear(shop: Shop) -> None:
+    case = make_case(shop)
+    with pytest.raises(GuardFailed) as error:
+        cases.contact(
+            case=case, how="phone", said="您好", wishes="", apologised=False, by=shop.agent, now=shop.now
+        )
+    assert missing(error) == ["apologised", "listened"]
+    assert fresh(case).status == "triaged"
+
+
+def test_the_first_talk_does_not_mention_the_review(shop: Shop) -> None:
+    with pytest.raises(GuardFailed) as error:
+        cases.contact(
+            case=make_case(shop), how="phone", said="抱歉，麻烦您把差评删了", wishes="换一个", by=shop.agent, now=shop.now
+        )
+    assert missing(error) == ["not_about_review"]
+
+
+def test_an_urgent_case_is_contacted_by_a_lead(shop: Shop) -> None:
+    case = make_case(shop, grade="S")
+    with pytest.raises(GuardFailed) as error:
+        talked(shop, case)
+    assert missing(error) == ["s_lead"]
+    assert talked(shop, case, by=shop.lead).status == "contacted"
+
+
+def test_the_talk_stops_the_first_response_clock(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    assert case.feedback.first_response_at == shop.now
+
+
+def test_an_offer_that_hangs_on_the_review_is_refused_and_kept(shop: Shop) -> None:
+    from apps.compliance.models import Verdict
+
+    case = talked(shop, make_case(shop))
+    with pytest.raises(Unlawful):
+        offers.prepare(
+            case=case, text="把差评改成好评，我们给您退50元", lines=[line(shop, "refund", amount=Decimal(50))], by=shop.agent,
+            now=shop.now,
+        )  # fmt: skip
+    assert Verdict.objects.filter(subject_key=f"repair:{case.pk}").exists()
+    assert not case.offers.exists()
+
+
+def test_above_the_limit_a_second_person_decides(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    offer = offers.prepare(
+        case=case, text="退您150元，表示歉意。", lines=[line(shop, "refund", amount=Decimal(150))], by=shop.agent,
+        now=shop.now,
+    )  # fmt: skip
+    assert offer.status == "waiting" and offer.reasons
+    with pytest.raises(GuardFailed) as error:
+        offers.propose(case=fresh(case), how="phone", by=shop.agent, now=shop.now)
+    assert missing(error) == ["offer_approved"]
+    approval = Approval.objects.get(state="pending")
+    with pytest.raises(NotPermitted):
+        approvals.decide(approval=approval, verb="approve", by=shop.agent, now=shop.now)
+    approvals.decide(approval=approval, verb="approve", by=shop.lead, now=shop.now)
+    offers.propose(case=fresh(case), how="phone", by=shop.agent, now=shop.now)
+    assert fresh(case).status == "proposed"
+
+
+def test_statutory_money_counts_for_no_limit_up_to_what_was_paid(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    whole = line(shop, "return_refund", amount=Decimal(200), statutory=Decimal(200))
+    offer = offers.prepare(case=case, text="为您办理退货退款。", lines=[whole], by=shop.agent, now=shop.now)
+    assert (offer.status, offer.statutory, offer.refund_extra) == ("ready", Decimal(200), Decimal(0))
+    offers.take_back(offer=offer, reason="金额不对", by=shop.agent, now=shop.now)
+    more = line(shop, "return_refund", amount=Decimal(900), statutory=Decimal(900))
+    offer = offers.prepare(case=case, text="为您办理退货退款。", lines=[more], by=shop.agent, now=shop.now)
+    assert (offer.statutory, offer.refund_extra) == (Decimal(200), Decimal(700))
+    assert offer.status == "waiting"
+
+
+def test_threefold_compensation_needs_management_and_legal_two_people(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    offer = offers.prepare(
+        case=case, text="依法退一赔三。", lines=[line(shop, "refund", amount=Decimal(600))], liability=["triple"],
+        by=shop.lead, now=shop.now,
+    )  # fmt: skip
+    assert len(offer.needs) == 2
+    first, second = Approval.objects.filter(state="pending").order_by("pk")
+    approvals.decide(approval=first, verb="approve", by=shop.manager, now=shop.now)
+    offer.refresh_from_db()
+    assert offer.status == "waiting"
+    approvals.decide(approval=second, verb="approve", by=shop.legal, now=shop.now)
+    offer.refresh_from_db()
+    assert offer.status == "ready"
+
+
+def test_a_rejected_offer_is_off_and_another_can_be_written(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    offer = offers.prepare(
+        case=case, text="退您150元。", lines=[line(shop, "refund", amount=Decimal(150))], by=shop.agent, now=shop.now
+    )
+    approvals.decide(
+        approval=Approval.objects.get(state="pending"), verb="reject", by=shop.lead, now=shop.now, reason="太多"
+    )
+    offer.refresh_from_db()
+    assert offer.status == "cancelled"
+    again = offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    assert (again.number, again.status) == (2, "ready")
+
+
+def test_one_offer_at_a_time(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    with pytest.raises(InvalidInput):
+        offers.prepare(case=case, text=OFFER, lines=[line(shop, "reship")], by=shop.agent, now=shop.now)
+
+
+def test_law_sets_the_latest_day(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    late = line(shop, "exchange", due_at=shop.now + timedelta(days=16))
+    with pytest.raises(InvalidInput, match="15"):
+        offers.prepare(case=case, text=OFFER, lines=[late], by=shop.agent, now=shop.now)
+
+
+def test_executing_books_once_and_hands_work_over(shop: Shop) -> None:
+    case = agreed(
+        shop, make_case(shop), line(shop, "refund", amount=Decimal(60)), line(shop, "coupon", coupon_type=shop.coupon)
+    )
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    with pytest.raises(IllegalMove):
+        offers.execute(case=fresh(case), by=shop.agent, now=shop.now)
+    assert sorted(Grant.objects.values_list("cost", flat=True)) == [Decimal(10), Decimal(60)]
+    shop.budget.refresh_from_db()
+    assert shop.budget.committed + shop.budget.spent == Decimal(70)
+    refund = case.offers.get().remedies.get(type__code="refund")
+    assert refund.work is not None and refund.work.department.code == "finance"
+    coupon = case.offers.get().remedies.get(type__code="coupon")
+    assert coupon.status == "done"
+    assert fresh(case).cost == Decimal(70)
+
+
+def test_what_a_budget_cannot_pay_leaves_everything_as_it_was(shop: Shop) -> None:
+    shop.budget.amount = Decimal(50)
+    shop.budget.save()
+    case = agreed(shop, make_case(shop), line(shop, "refund", amount=Decimal(60)))
+    with pytest.raises(DomainError):
+        offers.execute(case=case, by=shop.agent, now=shop.now)
+    assert fresh(case).status == "accepted"
+    assert not Grant.objects.exists()
+    assert set(case.offers.get().remedies.values_list("status", flat=True)) == {"planned"}
+
+
+def test_nothing_is_carried_out_without_proof(shop: Shop) -> None:
+    case = agreed(shop, make_case(shop), line(shop, "refund", amount=Decimal(60)), line(shop, "exchange"))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    refund, exchange = case.offers.get().remedies.order_by("pk")
+    with pytest.raises(InvalidInput) as error:
+        offers.finish_remedy(remedy=refund, by=shop.agent, now=shop.now)
+    assert error.value.params["field"] == "proof"
+    with pytest.raises(InvalidInput) as error:
+        offers.finish_remedy(remedy=exchange, by=shop.agent, now=shop.now)
+    assert error.value.params["field"] == "tracking_no"
+    with pytest.raises(InvalidInput):
+        offers.finish_remedy(
+            remedy=refund, proof=picture(), actual_cost=Decimal(61), by=shop.agent, now=shop.now
+        )
+    offers.finish_remedy(remedy=refund, proof=picture(), by=shop.agent, now=shop.now)
+    with pytest.raises(GuardFailed) as guard:
+        offers.complete(case=fresh(case), by=shop.agent, now=shop.now)
+    assert missing(guard) == ["all_done"]
+
+
+def test_a_cancelled_remedy_gives_its_money_back_once(shop: Shop) -> None:
+    case = agreed(shop, make_case(shop), line(shop, "refund", amount=Decimal(60)), line(shop, "exchange"))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    refund = case.offers.get().remedies.get(type__code="refund")
+    offers.cancel_remedy(remedy=refund, reason="顾客改为换货", by=shop.lead, now=shop.now)
+    with pytest.raises(DomainError):
+        offers.cancel_remedy(remedy=refund, reason="再来一次", by=shop.lead, now=shop.now)
+    shop.budget.refresh_from_db()
+    assert (shop.budget.committed, fresh(case).cost) == (Decimal(0), Decimal(0))
+
+
+def test_carried_out_resolves_the_feedback_and_plans_a_callback(shop: Shop) -> None:
+    case = carried_out(shop, make_case(shop))
+    assert (case.status, case.feedback.status) == ("callback", "resolved")
+    callback = callbacks.latest(case)
+    assert callback is not None and callback.due_at >= shop.now + timedelta(hours=72)
+    assert callback.customer == shop.customer
+
+
+def test_an_unhappy_callback_opens_the_feedback_again(shop: Shop) -> None:
+    case = carried_out(shop, make_case(shop))
+    callbacks.record_result(
+        case=case, satisfaction=2, how="phone", said="还是漏水", by=shop.other, now=shop.now + timedelta(days=3)
+    )
+    case = fresh(case)
+    assert (case.status, case.feedback.status) == ("unsatisfied", "in_progress")
+    offers.renegotiate(case=case, reason="要求退款", by=shop.agent, now=shop.now)
+    assert fresh(case).renegotiations == 1
+
+
+def test_two_new_offers_at_most(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    for number in range(3):
+        offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+        offers.propose(case=case, how="phone", by=shop.agent, now=shop.now)
+        if number < 2:
+            offers.refuse(case=case, reason="要退款", by=shop.agent, now=shop.now)
+    with pytest.raises(GuardFailed) as error:
+        offers.refuse(case=fresh(case), reason="还要", by=shop.agent, now=shop.now)
+    assert missing(error) == ["talks_left"]
+    cases.end_talks(case=fresh(case), reason="无法达成一致", by=shop.agent, now=shop.now)
+    assert fresh(case).status == "reply_due"
+
+
+# -- the one invitation ----------
+def test_the_invitation_names_everything_that_is_missing(shop: Shop) -> None:
+    case = satisfied(shop, make_case(shop))
+    RepairCase.objects.filter(pk=case.pk).update(refuses_review_contact=True)
+    late = shop.now.replace(hour=23)
+    with pytest.raises(GuardFailed) as error:
+        invites.invite(case=fresh(case), text="改成五星好评吧", how="phone", by=shop.agent, now=late)
+    assert missing(error) == ["not_refused", "hours", "text_neutral"] or missing(error) == [
+        "not_refused",
+        "hours",
+        "text_neutral",
+        "text_lawful",
+    ]
+
+
+def test_not_before_the_remedy_and_not_unless_satisfied(shop: Shop) -> None:
+    case = carried_out(shop, make_case(shop))
+    with pytest.raises(IllegalMove):
+        invites.invite(case=case, text=INVITATION, how="phone", by=shop.agent, now=shop.now)
+
+
+def test_one_invitation_in_all(shop: Shop) -> None:
+    case = invited(shop, make_case(shop))
+    cases.keep(case=case, by=shop.agent, now=shop.now)
+    cases.reopen(case=fresh(case), reason="又来差评", by=shop.agent, now=shop.now)
+    case = satisfied(shop, fresh(case))
+    with pytest.raises(GuardFailed) as error:
+        invites.invite(case=case, text=INVITATION, how="phone", by=shop.agent, now=shop.now)
+    assert missing(error) == ["not_invited"]
+
+
+def test_a_reply_on_the_case_takes_the_same_invitation(shop: Shop) -> None:
+    """Whoever says it: the composer of the case asks the same guard (decision 16)."""
+    from apps.feedback.services import moves
+    from apps.feedback.services.replies import Reply, send_reply
+
+    case = satisfied(shop, make_case(shop))
+    moves.reopen(feedback=case.feedback, by=shop.agent, now=shop.now, reason="再聊聊")
+    case = fresh(case)
+    send_reply(
+        feedback=case.feedback, reply=Reply(channel="platform_im", text=INVITATION, token="t1"), by=shop.agent, now=shop.now
+    )
+    case = fresh(case)
+    assert (case.status, case.invited_by) == ("invited", shop.agent)
+    with pytest.raises(Unlawful):
+        send_reply(
+            feedback=case.feedback, reply=Reply(channel="platform_im", text=INVITATION, token="t2"), by=shop.other, now=shop.now
+        )
+
+
+def test_a_reply_cannot_invite_before_the_remedy(shop: Shop) -> None:
+    from apps.feedback.services.replies import Reply, send_reply
+
+    case = talked(shop, make_case(shop))
+    with pytest.raises(Unlawful):
+        send_reply(
+            feedback=case.feedback, reply=Reply(channel="platform_im", text=INVITATION, token="t1"), by=shop.agent, now=shop.now
+        )
+    assert fresh(case).invited_at is None
+
+
+def test_no_invitation_by_sms_or_in_public(shop: Shop) -> None:
+    case = satisfied(shop, make_case(shop))
+    for channel in ("sms", "public_reply"):
+        with pytest.raises(InvalidInput):
+            invites.invite(case=case, text=INVITATION, how="", send_by=channel, by=shop.agent, now=shop.now)
+
+
+def test_the_invitation_is_sent_once_through_the_outbox(shop: Shop) -> None:
+    case = satisfied(shop, make_case(shop))
+    invites.invite(case=case, text=INVITATION, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    case = fresh(case)
+    assert case.invite_message is not None
+    assert case.invite_message.payload["invites_review"] is True
