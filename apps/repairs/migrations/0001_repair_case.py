@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         ('customers', '0001_initial'),
         ('feedback', '0015_complete_lists'),
         ('messaging', '0001_initial'),
-        ('rewards', '0001_rewards'),
+        ('rewards', '0001_initial'),
         ('shop', '0002_team_life'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
