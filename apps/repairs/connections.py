@@ -98,10 +98,11 @@ def connect() -> None:
     """Register; called once when Django starts."""
     from apps.callbacks.signals import callback_finished
     from apps.core.admin.files import file_readers
+    from apps.core.demo import DemoPart, demo_parts
     from apps.feedback.signals import moved, taken_in
     from apps.messaging.signals import message_settled
     from apps.repairs import transitions
-    from apps.repairs.services import offers, replies
+    from apps.repairs.services import demo, offers, replies
 
     taken_in.connect(on_taken_in, dispatch_uid="repairs.taken_in")
     moved.connect(on_moved, dispatch_uid="repairs.moved")
@@ -123,6 +124,7 @@ def connect() -> None:
         move_tables.register(f"repairs.{name}", table)
     VERBS.setdefault("open_repair", _("Repair opened"))
     case_panels.register("repairs", PANEL, order=5)
+    demo_parts.register("repairs", DemoPart(demo.load, demo.clear), order=120)
     cards.register("repairs.mine", HOME_CARD, order=33)
     cards.register("repairs.lead", LEAD_CARD, order=34)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.compliance.selectors import check
+from apps.compliance.selectors import check, checker
 from apps.compliance.types import Facts, Finding, worst
 from apps.core.models import User
 from apps.feedback.models import Feedback
@@ -68,7 +68,7 @@ def facts_of(case: RepairCase, *, by: User | None, now: datetime, **known: Any) 
         by_person=by is not None,
     )
     if offer is not None:
-        conditional, findings = read_offer(case, offer.text, now=now, liability=bool(offer.liability))
+        conditional, findings = read_offer(case, offer.text, now=now)
         facts = replace(facts, offer_unconditional=not conditional, offer_lawful=worst(findings) != "block")
     return replace(facts, **known) if known else facts
 
@@ -134,28 +134,29 @@ def appeal_until(case: RepairCase, appeals: list[Appeal]) -> datetime | None:
     return case.feedback.posted_at + timedelta(days=rule.window_days)
 
 
-def read_offer(
-    case: RepairCase, text: str, *, now: datetime, liability: bool = False
-) -> tuple[bool, list[Finding]]:
+def read_offer(case: RepairCase, text: str, *, now: datetime) -> tuple[bool, list[Finding]]:
     """Whether the words tie the offer to the review, and what the rules say. Two queries at most.
 
     Any mention of changing or removing a review makes an offer conditional, however kindly it is put (REV-02, REV-03).
     """
-    findings = check(
-        text,
-        facts=Facts(
-            subject="remedy",
-            reward="coupon",
-            trigger="none",
-            remedy_condition="none",
-            invites_review=False,
-            review_script_required=False,
-            channel="platform_im",
-            message_class="service",
-            local_hour=12,
-        ),
-        at=now,
+    judge = checker(at=now)
+    known = Facts(
+        subject="remedy",
+        reward="coupon",
+        trigger="none",
+        remedy_condition="none",
+        invites_review=False,
+        review_script_required=False,
+        channel="platform_im",
+        message_class="service",
+        local_hour=12,
     )
+    # What is promised is also a text that a customer reads.
+    findings = judge(text, known)
+    rules = {finding.rule for finding in findings}
+    findings += [
+        row for row in judge(text, replace(known, subject="reply", reward="none")) if row.rule not in rules
+    ]
     conditional = asks_for_review(text) or any(finding.rule in ("REV-02", "REV-03") for finding in findings)
     return conditional, findings
 

@@ -33,8 +33,8 @@ from apps.repairs.models import Offer, Remedy, RemedyType, RepairCase
 from apps.repairs.selectors.facts import for_update, live_offer, next_due, read_offer
 from apps.repairs.services.moving import move
 from apps.repairs.transitions import OFFER, REMEDY, REPAIR, WORK
-from apps.rewards.models import Budget, CouponType, Gift
 from apps.rewards.choices import BY_HAND
+from apps.rewards.models import Budget, CouponType, Gift
 from apps.rewards.selectors import assess, open_budgets
 from apps.rewards.services import grants
 from apps.shop.choices import WorkKind
@@ -90,7 +90,7 @@ def prepare(
     unknown = [code for code in liability if code not in Liability.values]
     if unknown:
         raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": unknown[0]}, field="liability")
-    conditional, findings = read_offer(case, text, now=now, liability=bool(liability))
+    conditional, findings = read_offer(case, text, now=now)
     if conditional or worst(findings) == "block":
         verdicts.keep(
             findings=findings,
