@@ -55,7 +55,7 @@ def load(*, now: datetime) -> int:
         .select_related("customer", "assignee")
         .order_by("resolved_at", "pk")
     )
-    past = [case for case in cases if case.resolved_at and case.resolved_at < now - timedelta(days=5)]
+    past = [case for case in cases if case.resolved_at and case.resolved_at < now - timedelta(days=4)]
     old = past[-len(SAID) :]
     _done(old, plan, people)
     taken = {case.customer_id for case in old}
@@ -113,7 +113,8 @@ def _wanted(case: Feedback, plan: CallbackPlan, due_at: datetime, assignee: User
 
 
 def _planned(cases: list[Feedback], plan: CallbackPlan, people: list[User], now: datetime) -> int:
-    chosen = cases[:: max(len(cases) // PLANNED, 1)][:PLANNED]
+    step = max(len(cases) / PLANNED, 1)
+    chosen = [cases[int(n * step)] for n in range(min(PLANNED, len(cases)))]
     for number, case in enumerate(chosen):
         assert case.resolved_at is not None
         due = _at(case.resolved_at + timedelta(days=3), 9 + (number * 2) % 11, (number % 4) * 15)
