@@ -297,7 +297,7 @@ def addresses() -> Iterator[str]:
                 "identities",
                 "history",
                 "panel-callbacks",
-            )  # fmt: skip
+            )
         )
 
 
