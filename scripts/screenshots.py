@@ -25,6 +25,7 @@ QUEUE = "/admin/feedback/feedback/"
 # Pictures of the first record behind a list, with what follows its address in place of "change".
 FIRST_OF = {"public-sheet": "sheet", "visit": "change", "symposium": "change", "topic": "change"}
 PEOPLE = "/admin/feedback/handover/people/"
+CALLBACKS = "/admin/callbacks/callback/agenda/?who=all"
 RULES, OUTBOX = "/admin/automation/rule/", "/admin/messaging/outboundmessage/"
 # Words the law check has something to say about.
 UNLAWFUL = "亲，给您返现20元，麻烦把评价改成好评"
@@ -164,6 +165,8 @@ def pictures(user: str, lead: str, case: int) -> Iterator[tuple[str, str, str, s
     yield "check", "desktop", user, "/admin/compliance/try/"
     yield "knowledge", "desktop", lead, "/admin/feedback/article/"
     yield "rule", "desktop", lead, RULES
+    yield "callbacks", "desktop", lead, CALLBACKS
+    yield "callback-sheet", "desktop", lead, CALLBACKS
     yield "dry-run", "desktop", lead, RULES
 
 
@@ -218,7 +221,18 @@ def dry_run(page: Page) -> None:
     page.locator("form:has(input[name=days]) button[type=submit]").last.click()
 
 
+def call_sheet(page: Page) -> None:
+    """The sheet of the first callback that the person may make, with an outcome chosen."""
+    addresses = [str(a.get_attribute("href")) for a in page.locator("a.cb-item").all()]
+    for address in addresses:
+        page.goto(page.url.split("/admin/")[0] + address)
+        if page.locator("[data-sheet]").count():
+            page.keyboard.press("1")
+            return
+
+
 PREPARED = {
+    "callback-sheet": call_sheet,
     "reply": conversation,
     "reply-check": unlawful_reply,
     "topic": voices,

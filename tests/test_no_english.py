@@ -17,6 +17,9 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from apps.automation.models import Proposal, Rule
+from apps.callbacks.models import Callback
+from apps.callbacks.services import calls
+from apps.callbacks.services.scheduling import schedule
 from apps.core.models import Integration, User
 from apps.core.services.notices import notify
 from apps.core.services.reveals import reveal
@@ -190,8 +193,19 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
         version="own-1", weights=b"", examples=80, held_out=20, before=0.8, after=0.9, created_at=NOW
     )
     answering(cast, case, boss)
+    called_back(cast, case)
     client.force_login(boss)
     return client
+
+
+def called_back(cast: Cast, about: Feedback) -> None:
+    """Callbacks in their states: called off, called and planned again, planned."""
+    who = Customer.objects.create(nickname="周先生", phone="13800000002")
+    row = schedule(key="一", customer=who, reason="处理好了吗", due_at=NOW, now=NOW, feedback=about)
+    calls.record_attempt(callback=row, outcome="no_answer", by=cast.bob, now=NOW, note="响铃")
+    other = schedule(key="二", customer=who, reason="处理好了吗", due_at=NOW, now=NOW)
+    calls.finish(callback=other, outcome="reached_neutral", satisfaction=3, by=cast.bob, now=NOW)
+    schedule(key="三", customer=who, reason="关怀", due_at=NOW, now=NOW, is_service=False)
 
 
 def answering(cast: Cast, urgent: Feedback, boss: User) -> None:
@@ -259,6 +273,8 @@ def addresses() -> Iterator[str]:
     yield reverse("admin:password_change")
     yield reverse("compliance_try")
     yield reverse("feedback_words") + "?days=90"
+    for row in Callback.objects.all():
+        yield reverse("admin:callbacks_callback_change", args=[row.pk])
     for case in Feedback.objects.all()[:3]:
         yield reverse("admin:feedback_feedback_change", args=[case.pk])
         yield reverse("admin:feedback_feedback_macro", args=[case.pk, Macro.objects.order_by("pk")[0].pk])
@@ -273,7 +289,15 @@ def addresses() -> Iterator[str]:
         page = reverse("admin:customers_customer_change", args=[customer.pk])
         yield from (
             f"{page}?tab={tab}"
-            for tab in ("profile", "timeline", "orders", "consents", "identities", "history")
+            for tab in (
+                "profile",
+                "timeline",
+                "orders",
+                "consents",
+                "identities",
+                "history",
+                "panel-callbacks",
+            )
         )
 
 

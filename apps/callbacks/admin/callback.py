@@ -238,7 +238,7 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
         one_day = request.GET.get("days") == "1"
         wanted = self._asked(request, "from", today)
         days = 1 if one_day else 7
-        first = wanted if one_day else wanted - timedelta(days=wanted.weekday())
+        first = wanted
         who, address = self._who(request), reverse("admin:callbacks_callback_agenda")
         span = "&days=1" if one_day else ""
         return self.page(
@@ -329,7 +329,7 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
             # What the sheet itself is for stands there, not among the buttons.
             button
             for button in self.moves_for(request, callback)
-            if button.verb != "take" or not (context["block"] or context["is_handler"])
+            if button.verb != "take" or not (context["obstacle"] or context["is_handler"])
         ]
         customers = self.admin_site._registry[type(callback.customer)]
         may_record = (
@@ -337,7 +337,7 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
             and user.has_perm(WORK)
             and not context["is_handler"]
             and not context["others_call"]
-            and not context["block"]
+            and not context["obstacle"]
         )
         response = self.page(
             request,

@@ -51,7 +51,12 @@ def agenda(user: User, *, who: str, first: date, days: int, now: datetime) -> di
     base = whose(Callback.objects.visible_to(user).open(), who, user)
     wide = base.select_related("customer", "assignee", "feedback")
     today = timezone.localtime(now).date()
-    late = list(wide.filter(due_at__lt=_midnight(today)).order_by("due_at", "pk")[: LIMIT + 1])
+    # Whoever looks back sees what is overdue on its own day.
+    late = (
+        []
+        if first < today
+        else list(wide.filter(due_at__lt=_midnight(today)).order_by("due_at", "pk")[: LIMIT + 1])
+    )
     last = first + timedelta(days=days)
     found = wide.filter(due_at__gte=_midnight(first), due_at__lt=_midnight(last)).order_by("due_at", "pk")
     columns = {first + timedelta(days=n): Day(first + timedelta(days=n)) for n in range(days)}

@@ -77,7 +77,7 @@ def contacts(callback: Callback) -> list[dict[str, Any]]:
 def sheet(callback: Callback, user: User, now: datetime) -> dict[str, Any]:
     """The page's context, in a fixed number of queries."""
     window, at_home = window_of(callback), zone()
-    block = block_of(callback, now) if callback.is_open else None
+    obstacle = block_of(callback, now) if callback.is_open else None
     if callback.status == "cancelled" and callback.end_reason in Block.values:
         why = str(Block(callback.end_reason).label)
     else:
@@ -115,7 +115,7 @@ def sheet(callback: Callback, user: User, now: datetime) -> dict[str, Any]:
         ],
         "note": mask_text(callback.note),
         "why_ended": why,
-        "block": block,
+        "obstacle": obstacle,
         "holds": [mask_text(hold.reason) for hold in holds_now(callback.customer_id, now)],
         "consent": consent,
         "recording": recording,

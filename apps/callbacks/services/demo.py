@@ -31,7 +31,7 @@ SAID: tuple[tuple[str, int | None, tuple[str, ...], str], ...] = (
     (Outcome.WRONG_NUMBER, None, (), "接电话的人说打错了。"),
     (Outcome.SATISFIED, 5, ("解决了", "非常快", "继续保持"), ""),
 )
-DUE_DAYS = (-2, -1, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5)
+PLANNED = 14
 
 
 @transaction.atomic
@@ -55,11 +55,12 @@ def load(*, now: datetime) -> int:
         .select_related("customer", "assignee")
         .order_by("resolved_at", "pk")
     )
-    past = [case for case in cases if case.resolved_at and case.resolved_at < now - timedelta(days=5)]
+    past = [case for case in cases if case.resolved_at and case.resolved_at < now - timedelta(days=4)]
     old = past[-len(SAID) :]
     _done(old, plan, people)
     taken = {case.customer_id for case in old}
-    rest = [case for case in reversed(cases) if case.customer_id not in taken]
+    # Resolved within the last days: due three days later, so some are overdue, some due today, some lie ahead.
+    rest = [case for case in cases[len(past) :] if case.customer_id not in taken]
     made = _planned(rest, plan, people, now) + _care(people, now)
     return len(old) + made
 
@@ -112,15 +113,15 @@ def _wanted(case: Feedback, plan: CallbackPlan, due_at: datetime, assignee: User
 
 
 def _planned(cases: list[Feedback], plan: CallbackPlan, people: list[User], now: datetime) -> int:
-    made = 0
-    for number, (case, days) in enumerate(zip(cases, DUE_DAYS, strict=False)):
-        due = _at(now + timedelta(days=days), 9 + (number * 2) % 11, (number % 4) * 15)
-        begun = min(due, now) - timedelta(hours=1)
+    step = max(len(cases) / PLANNED, 1)
+    chosen = [cases[int(n * step)] for n in range(min(PLANNED, len(cases)))]
+    for number, case in enumerate(chosen):
+        assert case.resolved_at is not None
+        due = _at(case.resolved_at + timedelta(days=3), 9 + (number * 2) % 11, (number % 4) * 15)
         # The last ones are nobody's yet, so that there is something to take.
-        by = _caller(people, number, case) if number < len(DUE_DAYS) - 2 else None
-        schedule_many([_wanted(case, plan, due, by)], now=begun)
-        made += 1
-    return made
+        by = _caller(people, number, case) if number < len(chosen) - 2 else None
+        schedule_many([_wanted(case, plan, due, by)], now=case.resolved_at)
+    return len(chosen)
 
 
 def _care(people: list[User], now: datetime) -> int:
