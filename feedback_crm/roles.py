@@ -66,6 +66,57 @@ LEAD_MESSAGES = [
     "messaging.change_messagingpolicy",
     "messaging.view_gateway",
 ]
+REWARDS_AGENT = [
+    "rewards.spend_agent",
+    "rewards.view_grant",
+    "rewards.view_coupon",
+    "rewards.view_coupontype",
+    "rewards.view_pointsaccount",
+    "rewards.view_gift",
+    "rewards.view_budget",
+    "rewards.redeem_coupon",
+]
+REWARDS_CARE = [
+    *REWARDS_AGENT,
+    "rewards.view_giftdelivery",
+    "rewards.deliver_gift",
+    "rewards.settle_grant",
+    "rewards.adjust_points",
+]
+REWARDS_LEAD = [
+    *REWARDS_CARE,
+    "rewards.spend_lead",
+    "rewards.approve_points",
+    "rewards.reverse_grant",
+    "rewards.export_grant",
+    "rewards.void_coupon",
+    "rewards.import_coupon",
+    "rewards.add_coupontype",
+    "rewards.change_coupontype",
+    "rewards.add_gift",
+    "rewards.change_gift",
+    "rewards.add_grant",
+    "rewards.view_ledgerentry",
+    "rewards.view_spendinglevel",
+    "rewards.view_spendingpolicy",
+]
+REWARDS_MANAGER = [
+    *REWARDS_LEAD,
+    "rewards.spend_manager",
+    "rewards.spend_director",
+    "rewards.add_budget",
+    "rewards.change_budget",
+    "rewards.change_spendinglevel",
+    "rewards.change_spendingpolicy",
+]
+REWARDS_READ = [
+    "rewards.view_grant",
+    "rewards.view_coupon",
+    "rewards.view_budget",
+    "rewards.view_ledgerentry",
+    "rewards.view_spendinglevel",
+    "rewards.view_spendingpolicy",
+]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
     *SEND_MESSAGES,
@@ -79,6 +130,7 @@ WORK_FEEDBACK = [
     "shop.change_workitem",
     "shop.add_workitem",
     *USE_KNOWLEDGE,
+    *REWARDS_AGENT,
 ]
 AUTOMATION_VIEW = [
     "automation.view_rule",
@@ -117,6 +169,7 @@ OPS = [
 LEAD = [
     *OPS,
     *LEAD_MESSAGES,
+    *REWARDS_LEAD,
     "core.decide_approval",
     "compliance.approve_verdict",
     "feedback.answer_topic",
@@ -177,6 +230,7 @@ LEAD = [
 ]
 CARE = [
     *WORK_FEEDBACK,
+    *REWARDS_CARE,
     *VIEW_SHOP,
     "feedback.see_all_feedback",
     "customers.change_customer",
@@ -199,6 +253,7 @@ ROLES: dict[str, list[str]] = {
     "care-lead": [
         *CARE,
         *LEAD_MESSAGES,
+        *REWARDS_LEAD,
         "core.decide_approval",
         "customers.merge_customer",
         "feedback.assign_feedback",
@@ -208,6 +263,7 @@ ROLES: dict[str, list[str]] = {
     "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
     "pr-lead": [
         *WORK_FEEDBACK,
+        "rewards.spend_lead",
         *VIEW_SHOP,
         "core.decide_approval",
         "feedback.see_all_feedback",
@@ -215,6 +271,9 @@ ROLES: dict[str, list[str]] = {
     ],
     "legal": [
         *WORK_FEEDBACK,
+        "rewards.approve_legal",
+        "rewards.view_spendinglevel",
+        "rewards.view_spendingpolicy",
         *VIEW_SHOP,
         *VIEW_RULES,
         "core.decide_approval",
@@ -227,6 +286,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "manager": [
         *LEAD,
+        *REWARDS_MANAGER,
         "core.view_reveal",
         "core.view_integration",
         "messaging.add_gateway",
@@ -254,6 +314,7 @@ ROLES: dict[str, list[str]] = {
     "integration": [],
     "auditor": [
         *READ_FEEDBACK,
+        *REWARDS_READ,
         *VIEW_SHOP,
         *VIEW_RULES,
         "feedback.see_all_feedback",

@@ -35,6 +35,9 @@ SCHEDULES = (
     (_("Automation: late orders, low stock"), "apps.automation.tasks.sweep_conditions_task", 1, HOURS),
     (_("Send outgoing webhooks"), "apps.automation.tasks.send_webhooks_task", 30, SECONDS),
     (_("Forget old runs of rules"), "apps.automation.tasks.forget_automation_task", 24, HOURS),
+    (_("Coupons and points past their date"), "apps.rewards.tasks.expire_rewards_task", 1, HOURS),
+    (_("Free coupons of cancelled orders"), "apps.rewards.tasks.free_coupons_task", 10, MINUTES),
+    (_("Gifts that should have been sent"), "apps.rewards.tasks.overdue_gifts_task", 1, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

@@ -43,6 +43,7 @@ from apps.feedback.services.sweep import sweep_sla
 from apps.feedback.services.telling import address
 from apps.feedback.services.topics import group_new, recount
 from apps.messaging.models import OutboundMessage
+from apps.rewards.services import demo as rewards_demo
 from apps.shop.models import Department, Product, StaffProfile, StockLevel, Store, Team, TeamMember, WorkItem
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo_data"
@@ -77,6 +78,7 @@ def load_demo(*, now: datetime, progress: Callable[[float], None] | None = None)
         knowledge.load_samples(by=None, now=now, published=True)
         touch(STAMP)
     _play(now=now, progress=progress)
+    rewards_demo.load(now)
     return users
 
 
@@ -551,6 +553,7 @@ def clear_demo(*, now: datetime) -> dict[str, int]:
     gone["messages"] = OutboundMessage.objects.filter(subject_key__in=told).delete()[0]
     recount(touched)
     gone["topics"] = _delete_each(Topic.objects.filter(pk__in=touched, size=0))
+    gone["grants"] = rewards_demo.clear()
     numbers = [entry["order_no"] for entry in data["orders"]]
     gone["orders"] = _delete_each(Order.objects.filter(order_no__in=numbers))
     gone["customers"] = _delete_each(Customer.objects.filter(external_id__startswith="DEMO-"))
