@@ -43,9 +43,11 @@ from apps.feedback.services import moves, promises, replies, topics, views, visi
 from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
 from apps.messaging.services.inbound import IncomingMessage, receive
+from apps.rewards.services.grants import Reward
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
 from tests.factories import NOW, Cast, arrive
+from tests.rewards.conftest import give, make_budget, make_gift, make_type
 
 # What stays in Latin letters in Chinese text as well.
 KEPT = frozenset(
@@ -190,8 +192,21 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
         version="own-1", weights=b"", examples=80, held_out=20, before=0.8, after=0.9, created_at=NOW
     )
     answering(cast, case, boss)
+    rewarding(lin, boss)
     client.force_login(boss)
     return client
+
+
+def rewarding(customer: Customer, boss: User) -> None:
+    """Rows behind the pages of rewards: one grant of each kind."""
+    budget = make_budget()
+    for reward in (
+        Reward("coupon", coupon_type=make_type()),
+        Reward("points", points=50),
+        Reward("gift", gift=make_gift()),
+        Reward("cash"),
+    ):
+        give(customer, boss, budget, reward)
 
 
 def answering(cast: Cast, urgent: Feedback, boss: User) -> None:

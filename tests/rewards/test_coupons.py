@@ -158,7 +158,7 @@ def test_codes_of_a_platform(cast: Cast, buyer: Customer, budget: Budget) -> Non
 def test_one_for_each_customer(cast: Cast, buyer: Customer, budget: Budget) -> None:
     reward = Reward(RewardKind.COUPON, coupon_type=make_type(per_customer=1))
     give(buyer, cast.max, budget, reward)
-    with pytest.raises(Refused, match="。"):
+    with pytest.raises(Refused):
         give(buyer, cast.max, budget, reward)
 
 

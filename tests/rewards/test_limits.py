@@ -11,7 +11,7 @@ from apps.rewards.limits import Level, Policy, Spend, Spent, assess, covered
 
 D = Decimal
 LADDER = (
-    Level("agent", 1, "p.agent", D(30), D(100), day=D(50)),
+    Level("agent", 1, "p.agent", D(30), D(100), day=D(200)),
     Level("lead", 2, "p.lead", D(300), D(300)),
     Level("manager", 3, "p.manager", D(1000), D(1000)),
     Level("director", 4, "p.director", None, None, needs_legal=True),
@@ -76,8 +76,8 @@ def test_the_fourth_goodwill_item_needs_a_lead() -> None:
 
 
 def test_a_person_s_day_is_limited() -> None:
-    assert ask("agent", 10, today=40).alone
-    found = ask("agent", 10, today=41)
+    assert ask("agent", 10, today=190).alone
+    found = ask("agent", 10, today=191)
     assert (found.permissions, found.reasons[0][0]) == (("p.lead",), "day")
 
 

@@ -120,7 +120,7 @@ def test_many_points_need_a_second_person(cast: Cast, buyer: Customer) -> None:
         points.adjust(
             account=PointsAccount.objects.get(),
             points=-500,
-            reason="扣",
+            reason="扣回",
             by=care,
             now=NOW + timedelta(days=800),
         )

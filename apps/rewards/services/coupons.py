@@ -54,6 +54,8 @@ def facts_of(kind: CouponType) -> Facts:
         invites_review=False,
         coupon_terms=kind.terms_given,
         shows_discount=False,
+        # The same price for whoever holds one.
+        price_by_profile=False,
     )
 
 

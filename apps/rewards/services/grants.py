@@ -263,7 +263,8 @@ def _check_words(reward: Reward, now: datetime) -> None:
         review_script_required=False,
         invites_review=False,
     )
-    bad = [finding for finding in check(text, facts=facts, at=now) if finding.action == "block"]
+    findings = [*check(text, at=now), *check(text, facts=facts, at=now)]
+    bad = [finding for finding in findings if finding.action == "block"]
     if bad:
         raise Unlawful(" ".join(dict.fromkeys(finding.message for finding in bad)), findings=bad)
 
