@@ -95,6 +95,8 @@ def test_a_coupon_is_redeemed_and_made_void_by_button(cast: Cast, client: Client
     client.post(url, {"amount": "30", "order_no": "N123456789"})
     client.post(reverse("admin:rewards_coupon_move", args=[two.pk, "void"]), {"reason": "印错了"})
     assert list(Coupon.objects.order_by("pk").values_list("status", flat=True)) == ["redeemed", "void"]
+    # The messages of the moves are shown here.
+    client.get(reverse("admin:rewards_coupon_changelist"))
     found = client.get(reverse("admin:rewards_coupon_changelist") + f"?q={one.code[:6]}")
     assert one.masked_code not in found.content.decode()
     found = client.get(reverse("admin:rewards_coupon_changelist") + f"?q={one.code.lower()}")

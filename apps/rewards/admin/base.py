@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -80,7 +80,4 @@ def money(value: Any) -> str:
 
 def stack(*lines: Any) -> Any:
     """Lines one below the other."""
-    out = format_html("")
-    for line in lines:
-        out = out + format_html("<div>{}</div>", line)
-    return out
+    return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
