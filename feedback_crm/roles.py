@@ -66,6 +66,57 @@ LEAD_MESSAGES = [
     "messaging.change_messagingpolicy",
     "messaging.view_gateway",
 ]
+REWARDS_AGENT = [
+    "rewards.spend_agent",
+    "rewards.view_grant",
+    "rewards.view_coupon",
+    "rewards.view_coupontype",
+    "rewards.view_pointsaccount",
+    "rewards.view_gift",
+    "rewards.view_budget",
+    "rewards.redeem_coupon",
+]
+REWARDS_CARE = [
+    *REWARDS_AGENT,
+    "rewards.view_giftdelivery",
+    "rewards.deliver_gift",
+    "rewards.settle_grant",
+    "rewards.adjust_points",
+]
+REWARDS_LEAD = [
+    *REWARDS_CARE,
+    "rewards.spend_lead",
+    "rewards.approve_points",
+    "rewards.reverse_grant",
+    "rewards.export_grant",
+    "rewards.void_coupon",
+    "rewards.import_coupon",
+    "rewards.add_coupontype",
+    "rewards.change_coupontype",
+    "rewards.add_gift",
+    "rewards.change_gift",
+    "rewards.add_grant",
+    "rewards.view_ledgerentry",
+    "rewards.view_spendinglevel",
+    "rewards.view_spendingpolicy",
+]
+REWARDS_MANAGER = [
+    *REWARDS_LEAD,
+    "rewards.spend_manager",
+    "rewards.spend_director",
+    "rewards.add_budget",
+    "rewards.change_budget",
+    "rewards.change_spendinglevel",
+    "rewards.change_spendingpolicy",
+]
+REWARDS_READ = [
+    "rewards.view_grant",
+    "rewards.view_coupon",
+    "rewards.view_budget",
+    "rewards.view_ledgerentry",
+    "rewards.view_spendinglevel",
+    "rewards.view_spendingpolicy",
+]
 WORK_FEEDBACK = [
     *READ_FEEDBACK,
     *SEND_MESSAGES,
@@ -79,13 +130,14 @@ WORK_FEEDBACK = [
     "shop.change_workitem",
     "shop.add_workitem",
     *USE_KNOWLEDGE,
+    *REWARDS_AGENT,
 ]
 VIEW_REPAIRS = [
     "repairs.view_repaircase",
     "repairs.view_remedytype",
     "repairs.view_appealrule",
 ]
-WORK_REPAIRS = [*VIEW_REPAIRS, "repairs.work_repaircase"]
+WORK_REPAIRS = [*VIEW_REPAIRS, "repairs.work_repaircase", "rewards.settle_grant"]
 LEAD_REPAIRS = [
     "repairs.lead_repaircase",
     "repairs.appeal_repaircase",
@@ -147,6 +199,7 @@ OPS = [
 LEAD = [
     *OPS,
     *LEAD_MESSAGES,
+    *REWARDS_LEAD,
     "core.decide_approval",
     "compliance.approve_verdict",
     "feedback.answer_topic",
@@ -210,6 +263,7 @@ LEAD = [
 CARE = [
     *WORK_FEEDBACK,
     *WORK_REPAIRS,
+    *REWARDS_CARE,
     *VIEW_SHOP,
     "feedback.see_all_feedback",
     "customers.change_customer",
@@ -234,6 +288,7 @@ ROLES: dict[str, list[str]] = {
         *CARE,
         "repairs.lead_repaircase",
         *LEAD_MESSAGES,
+        *REWARDS_LEAD,
         "core.decide_approval",
         "customers.merge_customer",
         "feedback.assign_feedback",
@@ -246,6 +301,7 @@ ROLES: dict[str, list[str]] = {
         *WORK_FEEDBACK,
         *WORK_REPAIRS,
         "repairs.lead_repaircase",
+        "rewards.spend_lead",
         *VIEW_SHOP,
         "core.decide_approval",
         "feedback.see_all_feedback",
@@ -257,6 +313,9 @@ ROLES: dict[str, list[str]] = {
         *WORK_REPAIRS,
         "repairs.appeal_repaircase",
         "repairs.change_appealrule",
+        "rewards.approve_legal",
+        "rewards.view_spendinglevel",
+        "rewards.view_spendingpolicy",
         *VIEW_SHOP,
         *VIEW_RULES,
         "core.decide_approval",
@@ -269,6 +328,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "manager": [
         *LEAD,
+        *REWARDS_MANAGER,
         "core.view_reveal",
         "core.view_integration",
         "messaging.add_gateway",
@@ -303,6 +363,7 @@ ROLES: dict[str, list[str]] = {
     "auditor": [
         *READ_FEEDBACK,
         *VIEW_REPAIRS,
+        *REWARDS_READ,
         *VIEW_SHOP,
         *VIEW_RULES,
         "feedback.see_all_feedback",

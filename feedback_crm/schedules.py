@@ -42,6 +42,9 @@ SCHEDULES = (
         5,
         MINUTES,
     ),
+    (_("Coupons and points past their date"), "apps.rewards.tasks.expire_rewards_task", 1, HOURS),
+    (_("Free coupons of cancelled orders"), "apps.rewards.tasks.free_coupons_task", 10, MINUTES),
+    (_("Gifts that should have been sent"), "apps.rewards.tasks.overdue_gifts_task", 1, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

@@ -127,6 +127,63 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Rewards"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(_("Grants"), "redeem", "admin:rewards_grant_changelist", "rewards.view_grant"),
+                item(
+                    _("Coupons"),
+                    "confirmation_number",
+                    "admin:rewards_coupon_changelist",
+                    "rewards.view_coupon",
+                ),
+                item(
+                    _("Points"),
+                    "stars",
+                    "admin:rewards_pointsaccount_changelist",
+                    "rewards.view_pointsaccount",
+                ),
+                item(
+                    _("Gifts to send"),
+                    "local_shipping",
+                    "admin:rewards_giftdelivery_changelist",
+                    "rewards.view_giftdelivery",
+                ),
+                item(
+                    _("Coupon types"),
+                    "sell",
+                    "admin:rewards_coupontype_changelist",
+                    "rewards.view_coupontype",
+                ),
+                item(
+                    _("Gifts"),
+                    "featured_seasonal_and_gifts",
+                    "admin:rewards_gift_changelist",
+                    "rewards.view_gift",
+                ),
+                item(_("Budgets"), "savings", "admin:rewards_budget_changelist", "rewards.view_budget"),
+                item(
+                    _("Incentive ledger"),
+                    "menu_book",
+                    "admin:rewards_ledgerentry_changelist",
+                    "rewards.view_ledgerentry",
+                ),
+                item(
+                    _("Spending levels"),
+                    "stairs",
+                    "admin:rewards_spendinglevel_changelist",
+                    "rewards.view_spendinglevel",
+                ),
+                item(
+                    _("Limits for everybody"),
+                    "rule",
+                    "admin:rewards_spendingpolicy_changelist",
+                    "rewards.view_spendingpolicy",
+                ),
+            ],
+        },
+        {
             "title": _("Messages"),
             "separator": True,
             "collapsible": True,

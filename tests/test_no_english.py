@@ -46,9 +46,11 @@ from apps.feedback.services import moves, promises, replies, topics, views, visi
 from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
 from apps.messaging.services.inbound import IncomingMessage, receive
+from apps.rewards.services.grants import Reward
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
 from tests.factories import NOW, Cast, arrive
+from tests.rewards.conftest import give, make_budget, make_gift, make_type
 
 # What stays in Latin letters in Chinese text as well.
 KEPT = frozenset(
@@ -194,6 +196,7 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     )
     answering(cast, case, boss)
     called_back(cast, case)
+    rewarding(lin, boss)
     client.force_login(boss)
     return client
 
@@ -206,6 +209,18 @@ def called_back(cast: Cast, about: Feedback) -> None:
     other = schedule(key="二", customer=who, reason="处理好了吗", due_at=NOW, now=NOW)
     calls.finish(callback=other, outcome="reached_neutral", satisfaction=3, by=cast.bob, now=NOW)
     schedule(key="三", customer=who, reason="关怀", due_at=NOW, now=NOW, is_service=False)
+
+
+def rewarding(customer: Customer, boss: User) -> None:
+    """Rows behind the pages of rewards: one grant of each kind."""
+    budget = make_budget()
+    for reward in (
+        Reward("coupon", coupon_type=make_type()),
+        Reward("points", points=50),
+        Reward("gift", gift=make_gift()),
+        Reward("cash"),
+    ):
+        give(customer, boss, budget, reward)
 
 
 def answering(cast: Cast, urgent: Feedback, boss: User) -> None:

@@ -74,7 +74,7 @@ def _places() -> Choices:
 
 def _register_actions() -> None:
     from apps.automation.services import actions as do
-    from apps.automation.services import messages
+    from apps.automation.services import compensation, messages
 
     hours = Param("hours", _("due in hours of working time"), "number", default=8, least=1, most=200)
     text = Param("text", _("text"), "long")
@@ -174,6 +174,7 @@ def _register_actions() -> None:
     )
     for order, (code, action) in enumerate(table):
         actions.register(code, action, order=order)
+    executors.register(ProposalKind.COMPENSATION, compensation.give_coupon)
     executors.register(ProposalKind.MESSAGE, messages.say_privately)
     executors.register(ProposalKind.PUBLIC_REPLY, messages.say_publicly)
 

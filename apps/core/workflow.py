@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.db import models, transaction
@@ -100,9 +101,11 @@ def perform(
 
 
 def _plain(value: Any) -> Any:
-    # Log data is JSON: moments become ISO text, related rows their key.
+    # Log data is JSON: moments become ISO text, amounts text, related rows their key.
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
     if isinstance(value, models.Model):
         return value.pk
     return value

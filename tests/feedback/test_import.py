@@ -17,12 +17,13 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from apps.core.cells import neutral
 from apps.core.models import ActionLog, StaffNotice
 from apps.customers.models import Customer
 from apps.feedback.incoming import MAX_TEXT
 from apps.feedback.models import Feedback, FeedbackChange, FeedbackSearch, ImportRun, SlaClock
 from apps.feedback.services import file_import
-from apps.feedback.services.file_import import import_file, neutral, unneutral
+from apps.feedback.services.file_import import import_file, unneutral
 from tests.factories import Cast, make_store
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.decorators import display
 
-from apps.automation.choices import PROPOSAL_COLOURS, ProposalState
+from apps.automation.choices import PROPOSAL_COLOURS, ProposalKind, ProposalState
 from apps.automation.models import Proposal
 from apps.automation.registries import executors
 from apps.automation.services import proposals
@@ -98,6 +98,12 @@ class ProposalAdmin(MovesMixin, ReadOnlyAdmin):
         """Said before it is confirmed: what will really happen."""
         if move.verb == "confirm" and executors.get(obj.kind) is None:
             return str(_("Nothing is issued automatically yet: it becomes a work item for a colleague."))
+        if move.verb == "confirm" and obj.kind == ProposalKind.COMPENSATION:
+            return str(
+                _(
+                    "The customer gets the coupon at once where a coupon of this value is in use and a budget has room; else it becomes a work item."
+                )
+            )
         return ""
 
     @display(description=_("kind"), ordering="kind")

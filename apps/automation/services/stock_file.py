@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from apps.core.cells import neutral
 from apps.core.exceptions import InvalidInput
 from apps.feedback.fileformats import FileRefused, RowProblem, open_rows
 from apps.feedback.selectors.reference import reference
@@ -123,5 +124,4 @@ def write_rejects(report: Report, path: Path) -> None:
         writer.writerow([_("row"), *names, _("reason")])
         for number, values, why in report.rejects:
             cells = [values.get(name, "") for name in names]
-            # A cell that begins like a formula must not become one.
-            writer.writerow([number, *(f"'{c}" if c[:1] in "=+-@\t" else c for c in cells), why])
+            writer.writerow([number, *map(neutral, cells), why])

@@ -23,6 +23,7 @@ SCOPES = (
     "stock:write",
     "metrics:read",
     "knowledge:read",
+    "coupons:redeem",
 )
 LAST_USED_EVERY = timedelta(minutes=10)
 

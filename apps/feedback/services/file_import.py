@@ -20,6 +20,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.core.cells import FORMULA_STARTS, neutral
 from apps.core.exceptions import InvalidInput
 from apps.core.models import User
 from apps.feedback.choices import Source
@@ -51,7 +52,6 @@ from apps.feedback.services.intake import Near, Timings, take_in
 CHUNK = 2000
 # What a rejects file adds to the columns of the file it came from.
 EXTRA_COLUMNS = ("#row", "#problem", "#import")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # Of each kind of problem this many rows are named; the rejects file has them all.
 EXAMPLES = 20
 
@@ -122,11 +122,6 @@ class RejectsFile:
 def own_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """The columns a platform wrote, without those a rejects file added."""
     return tuple(column for column in columns if column not in EXTRA_COLUMNS)
-
-
-def neutral(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def unneutral(cell: str) -> str:

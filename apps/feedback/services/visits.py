@@ -12,6 +12,7 @@ from django.core.files.base import File
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from apps.core.cells import neutral
 from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted, ReasonNeeded
 from apps.core.models import ActionLog, Reveal, User
 from apps.core.services.files import store_file
@@ -30,7 +31,6 @@ from apps.feedback.models import (
 )
 from apps.feedback.selectors.visits import barred, invitable
 from apps.feedback.services import moves
-from apps.feedback.services.file_import import neutral
 from apps.feedback.services.intake import take_in
 from apps.feedback.transitions import INVITATION, SYMPOSIUM, VISIT
 

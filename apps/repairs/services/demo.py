@@ -33,7 +33,7 @@ from apps.repairs.models import (
     RepairCase,
 )
 from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies
-from apps.rewards.models import Grant
+from apps.rewards.services import demo as rewards_demo
 
 #: The shop began to repair so long ago; what came before stays plain feedback.
 SINCE = timedelta(days=30)
@@ -380,5 +380,5 @@ def clear() -> int:
     rows = RepairCase.objects.filter(feedback__in=Feedback.objects.filter(source=Source.DEMO).values("pk"))
     keys = [f"repair:{pk}" for pk in rows.values_list("pk", flat=True)]
     count = _forget(rows)
-    Grant.objects.filter(subject_key__in=keys).exclude(entries__isnull=False).delete()
+    rewards_demo.forget(subject_keys=keys)
     return count
