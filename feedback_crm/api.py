@@ -20,4 +20,5 @@ urlpatterns = [
     path("", include("apps.feedback.api.urls")),
     path("", include("apps.customers.api.urls")),
     path("", include("apps.shop.api.urls")),
+    path("", include("apps.repairs.api.urls")),
 ]

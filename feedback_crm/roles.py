@@ -95,7 +95,40 @@ AUTOMATION_LEAD = [
     "automation.view_webhookdelivery",
     "automation.replay_webhook",
 ]
+VIEW_REPUTATION = [
+    "repairs.view_praise",
+    "repairs.view_praisetag",
+    "repairs.view_showcaseitem",
+    "repairs.view_showcase",
+    "repairs.view_reviewrequestplan",
+    "repairs.view_reputationaction",
+    "repairs.view_externalindicator",
+    "repairs.view_indicatorvalue",
+    "repairs.view_indicatorupload",
+]
+WORK_REPUTATION = [
+    *VIEW_REPUTATION,
+    "repairs.thank_praise",
+    "repairs.propose_showcaseitem",
+    "repairs.add_reputationaction",
+    "repairs.change_reputationaction",
+    "repairs.add_indicatorvalue",
+]
+LEAD_REPUTATION = [
+    "repairs.release_showcaseitem",
+    "repairs.add_showcase",
+    "repairs.change_showcase",
+    "repairs.add_praisetag",
+    "repairs.change_praisetag",
+    "repairs.add_reviewrequestplan",
+    "repairs.change_reviewrequestplan",
+    "repairs.switch_reviewrequestplan",
+    "repairs.check_reputationaction",
+    "repairs.add_externalindicator",
+    "repairs.change_externalindicator",
+]
 OPS = [
+    *WORK_REPUTATION,
     *WORK_FEEDBACK,
     *VIEW_SHOP,
     "feedback.see_all_feedback",
@@ -116,6 +149,7 @@ OPS = [
 ]
 LEAD = [
     *OPS,
+    *LEAD_REPUTATION,
     *LEAD_MESSAGES,
     "core.decide_approval",
     "compliance.approve_verdict",
@@ -176,6 +210,7 @@ LEAD = [
     "core.view_user",
 ]
 CARE = [
+    *WORK_REPUTATION,
     *WORK_FEEDBACK,
     *VIEW_SHOP,
     "feedback.see_all_feedback",
@@ -198,6 +233,7 @@ ROLES: dict[str, list[str]] = {
     "care": CARE,
     "care-lead": [
         *CARE,
+        *LEAD_REPUTATION,
         *LEAD_MESSAGES,
         "core.decide_approval",
         "customers.merge_customer",
@@ -205,8 +241,10 @@ ROLES: dict[str, list[str]] = {
         *AUTOMATION_VIEW,
         "automation.confirm_proposal",
     ],
-    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, "feedback.see_all_feedback"],
+    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, *WORK_REPUTATION, "feedback.see_all_feedback"],
     "pr-lead": [
+        *WORK_REPUTATION,
+        *LEAD_REPUTATION,
         *WORK_FEEDBACK,
         *VIEW_SHOP,
         "core.decide_approval",
@@ -237,6 +275,9 @@ ROLES: dict[str, list[str]] = {
         *WORK_FEEDBACK,
         *VIEW_SHOP,
         *VIEW_VISITS,
+        *VIEW_REPUTATION,
+        "repairs.thank_praise",
+        "repairs.add_indicatorvalue",
         "shop.change_stocklevel",
         "feedback.view_publicentry",
     ],
@@ -250,6 +291,7 @@ ROLES: dict[str, list[str]] = {
         "customers.view_order",
         "feedback.view_importrun",
         *VIEW_VISITS,
+        *VIEW_REPUTATION,
     ],
     "integration": [],
     "auditor": [

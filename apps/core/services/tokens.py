@@ -23,6 +23,7 @@ SCOPES = (
     "stock:write",
     "metrics:read",
     "knowledge:read",
+    "showcase:read",
 )
 LAST_USED_EVERY = timedelta(minutes=10)
 

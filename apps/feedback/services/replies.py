@@ -77,7 +77,8 @@ class Reply:
     """A reply as somebody wrote it.
 
     `token` names the page it was written on: sent twice, it is one reply. `seen` is the newest entry that page showed;
-    None does not ask. `also` is "give_plan" or "give_progress" where the text is that as well.
+    None does not ask. `also` is "give_plan" or "give_progress" where the text is that as well. `thanks` may also follow
+    a case that is done: praise is closed as soon as it arrives.
     """
 
     channel: str
@@ -87,6 +88,20 @@ class Reply:
     also: str = ""
     seen: int | None = None
     files: Sequence[File] = field(default_factory=tuple)
+    thanks: bool = False
+
+
+def _may_answer(feedback: Feedback, reply: Reply, by: User) -> None:
+    """Raises NotPermitted or IllegalMove. Thanks open nothing and stop no clock, so a closed case takes them too."""
+    move = FEEDBACK.get("record_contact")
+    if (
+        reply.thanks
+        and feedback.status in (Status.RESOLVED, Status.CLOSED)
+        and move is not None
+        and by.has_perm(move.permission)
+    ):
+        return
+    check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
 
 
 def subject_key(feedback_id: int) -> str:
@@ -134,7 +149,7 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
     (params `findings`: kept as a verdict), Held (a second person was asked; the text is kept and goes out with their
     yes).
     """
-    check_move(FEEDBACK, feedback, "record_contact", by=by, reason="")
+    _may_answer(feedback, reply, by)
     if reply.also and reply.also not in ALSO:
         raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": reply.also}, field="also")
     text = reply.text.strip()
@@ -296,7 +311,7 @@ def _send(
     with transaction.atomic():
         # Whoever waited for the lock looks again: closed, answered or invited since.
         locked = Feedback.objects.select_for_update(of=("self",)).get(pk=feedback.pk)
-        check_move(FEEDBACK, locked, "record_contact", by=by, reason="")
+        _may_answer(locked, reply, by)
         if (known := _sent_before(feedback, reply)) is not None:
             return known
         _nothing_newer(feedback, reply)
