@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 ELLIPSIS = re.compile(r"\s*(?:…+|\.{3,}|。{3,})\s*")
 # Where a clause ends; a cut is possible behind it.
-ENDS = frozenset(",，.。!！?？;；、~～…:：\n \t）)】」”\"")
+ENDS = frozenset(',，.。!！?？;；、~～…:：\n \t）)】」”"')
 TEXT, PHOTO, NICKNAME = "text", "photo", "nickname"
 PARTS = (TEXT, PHOTO, NICKNAME)
 

@@ -124,7 +124,9 @@ REPUTATION_ACTION = TransitionTable(
     name="reputation action",
     states=("planned", "doing", "done", "checked", "dropped"),
     moves=(
-        Move("start", pgettext_lazy("reputation action", "Start"), states("planned"), "doing", ACT, main=True),
+        Move(
+            "start", pgettext_lazy("reputation action", "Start"), states("planned"), "doing", ACT, main=True
+        ),
         Move(
             "finish",
             pgettext_lazy("reputation action", "Done"),

@@ -250,7 +250,8 @@ class MovesMixin:
             raise PermissionDenied
         done = safe_next(request, self._move_url("change", obj.pk))
         data = request.POST if request.method == "POST" else None
-        form = how.form(data, records=[obj], user=request.user, move=move, verb=how)
+        files = request.FILES if request.method == "POST" else None
+        form = how.form(data, files, records=[obj], user=request.user, move=move, verb=how)
         state = getattr(obj, self.moves_field)
         if request.method == "POST" and not self._stale(request, state) and form.is_valid():
             try:

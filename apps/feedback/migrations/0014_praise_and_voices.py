@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0002_praise_and_voices'),
+        ('customers', '0001_initial'),
         ('feedback', '0013_topic_about'),
         ('shop', '0002_team_life'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

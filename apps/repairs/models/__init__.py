@@ -1,6 +1,11 @@
 """Models of repairs."""
 
-from apps.repairs.models.reputation import ExternalIndicator, IndicatorUpload, IndicatorValue, ReputationAction
+from apps.repairs.models.reputation import (
+    ExternalIndicator,
+    IndicatorUpload,
+    IndicatorValue,
+    ReputationAction,
+)
 from apps.repairs.models.showcase import (
     Praise,
     PraiseMark,

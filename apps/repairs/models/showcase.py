@@ -166,10 +166,7 @@ class ShowcaseItem(Stamped):
                 condition=~models.Q(status="released")
                 | (
                     models.Q(released_by__isnull=False, released_at__isnull=False)
-                    & (
-                        models.Q(proposed_by__isnull=True)
-                        | ~models.Q(released_by=models.F("proposed_by"))
-                    )
+                    & (models.Q(proposed_by__isnull=True) | ~models.Q(released_by=models.F("proposed_by")))
                 ),
                 name="repairs_show_two_people",
             ),
@@ -238,9 +235,7 @@ class ShowPermission(models.Model):
         ordering = ("id",)
         constraints = (
             models.UniqueConstraint(fields=["item", "part"], name="repairs_permission_once"),
-            models.CheckConstraint(
-                condition=models.Q(part__in=Part.values), name="repairs_permission_part"
-            ),
+            models.CheckConstraint(condition=models.Q(part__in=Part.values), name="repairs_permission_part"),
             # A permission nobody can show is none.
             models.CheckConstraint(
                 condition=models.Q(granted_at__isnull=True)
@@ -435,5 +430,3 @@ class ReviewRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.plan_id}"
-
-

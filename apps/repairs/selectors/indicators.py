@@ -21,9 +21,7 @@ PREFIX = "ext:"
 DAYS = 30
 
 
-def external_series(
-    indicator_id: int, spans: Sequence[Span], scope: Mapping[str, int]
-) -> list[Point]:
+def external_series(indicator_id: int, spans: Sequence[Span], scope: Mapping[str, int]) -> list[Point]:
     """Mean of the days' figures of one indicator, over the scope's store or over all. One query.
 
     Raises KeyError for anything but a store.
@@ -146,7 +144,5 @@ def board(store: Store, *, today: date, days: int = DAYS) -> list[Panel]:
 
 def grid(store: Store, day: date) -> list[tuple[ExternalIndicator, Any]]:
     """The store's indicators with what is known of that day. Two queries."""
-    known = dict(
-        IndicatorValue.objects.filter(store=store, day=day).values_list("indicator_id", "value")
-    )
+    known = dict(IndicatorValue.objects.filter(store=store, day=day).values_list("indicator_id", "value"))
     return [(row, known.get(row.pk)) for row in indicators_for(store)]

@@ -150,9 +150,13 @@ def _verdict(metric: Metric, before: Point, after: Point | None) -> tuple[str, s
             if good
             else _("Worse than before. Whether by chance is not known.")
         )
-    return ("better", _("Better than before, beyond chance.")) if good else (
-        "worse",
-        _("Worse than before, beyond chance."),
+    return (
+        ("better", _("Better than before, beyond chance."))
+        if good
+        else (
+            "worse",
+            _("Worse than before, beyond chance."),
+        )
     )
 
 
@@ -184,4 +188,9 @@ def home_card(user: Any, now: datetime) -> dict[str, Any] | None:
         )
     if not late and not waiting:
         return None
-    return {"late": late[:5], "more_late": len(late) > 5, "waiting": waiting[:5], "more_waiting": len(waiting) > 5}
+    return {
+        "late": late[:5],
+        "more_late": len(late) > 5,
+        "waiting": waiting[:5],
+        "more_waiting": len(waiting) > 5,
+    }

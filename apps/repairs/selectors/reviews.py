@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Q, Value, When
@@ -43,15 +44,11 @@ def narrowed(scope: Mapping[str, int]) -> Q:
 
 def _pieces(spans: Sequence[Span]) -> list[tuple[date, date]]:
     """[from, until) between neighbouring borders of the spans."""
-    borders = sorted(
-        {span.first for span in spans} | {span.last + timedelta(days=1) for span in spans}
-    )
-    return list(zip(borders, borders[1:], strict=False))
+    borders = sorted({span.first for span in spans} | {span.last + timedelta(days=1) for span in spans})
+    return list(pairwise(borders))
 
 
-def counted(
-    spans: Sequence[Span], condition: Q, by: str
-) -> list[dict[Any, int]]:
+def counted(spans: Sequence[Span], condition: Q, by: str) -> list[dict[Any, int]]:
     """For each span how many feedback there are by the value of `by`. One query."""
     pieces = _pieces(spans)
     if not pieces:
@@ -63,7 +60,10 @@ def counted(
         .order_by()
         .annotate(
             piece=Case(
-                *(When(posted_at__lt=midnight(until), then=Value(n)) for n, (_first, until) in enumerate(pieces)),
+                *(
+                    When(posted_at__lt=midnight(until), then=Value(n))
+                    for n, (_first, until) in enumerate(pieces)
+                ),
                 default=Value(len(pieces) - 1),
                 output_field=IntegerField(),
             )
@@ -144,7 +144,9 @@ POSITIVE_RATE = Metric(
     unit="share",
     better="up",
     series=_of_stars(lambda value: value >= POSITIVE_FROM),
-    definition=_("Reviews with four or five stars among all reviews with stars, by the day they were posted."),
+    definition=_(
+        "Reviews with four or five stars among all reviews with stars, by the day they were posted."
+    ),
     narrows=NARROWS,
 )
 AVERAGE_STARS = Metric(

@@ -96,7 +96,8 @@ def fill(showcase: Showcase, *, now: datetime, photos: bool = True) -> Display:
             "permissions",
             Prefetch("photos", queryset=FeedbackFile.objects.select_related("file").order_by("pk")),
             Prefetch(
-                "feedback__praise_marks", queryset=PraiseMark.objects.select_related("tag").order_by("tag__position")
+                "feedback__praise_marks",
+                queryset=PraiseMark.objects.select_related("tag").order_by("tag__position"),
             ),
         )
         .order_by("-released_at", "-id")[: showcase.most]

@@ -77,7 +77,11 @@ def stores_of(user: User) -> list[Store]:
 
 def to_decimal(text: str) -> Decimal | None:
     """12,345 · 98.6% · ４．９ → a number with at most four places; None where it is none."""
-    plain = text.strip().translate(str.maketrans("０１２３４５６７８９．％，－", "0123456789.%,-")).replace(",", "")
+    plain = (
+        text.strip()
+        .translate(str.maketrans("０１２３４５６７８９．％，－", "0123456789.%,-"))
+        .replace(",", "")
+    )
     plain = plain.removesuffix("%").strip()
     try:
         value = Decimal(plain)

@@ -46,7 +46,11 @@ def reward_findings(text: str, *, now: datetime, trigger: str, subject: str = "r
         return []
     facts = Facts(subject=subject, reward="coupon", trigger=trigger, review_script_required=False)  # type: ignore[arg-type]
     stop = ("block", "require_approval")
-    return [finding for finding in check(text, facts=facts, at=now) if finding.action in stop and not finding.missing]
+    return [
+        finding
+        for finding in check(text, facts=facts, at=now)
+        if finding.action in stop and not finding.missing
+    ]
 
 
 def thank(*, feedback: Feedback, template: MessageTemplate, by: User, now: datetime) -> Entry:
@@ -117,7 +121,9 @@ def suggested(feedback: Feedback, tags: Iterable[PraiseTag]) -> list[PraiseTag]:
     keywords = " ".join(str(word) for word in feedback.reading.get("keywords", ()))
     text = f"{feedback.text} {keywords}"
     nodes = {feedback.category_id, feedback.subcategory_id} - {None}
-    return [tag for tag in tags if tag.category_id in nodes or any(word and word in text for word in tag.words)]
+    return [
+        tag for tag in tags if tag.category_id in nodes or any(word and word in text for word in tag.words)
+    ]
 
 
 @transaction.atomic

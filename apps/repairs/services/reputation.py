@@ -46,7 +46,9 @@ def start(*, action: ReputationAction, by: User, now: datetime, via: str = "admi
 
 
 @transaction.atomic
-def finish(*, action: ReputationAction, reason: str, by: User, now: datetime, via: str = "admin") -> ActionLog:
+def finish(
+    *, action: ReputationAction, reason: str, by: User, now: datetime, via: str = "admin"
+) -> ActionLog:
     """Done, and what was done. Whoever may conclude whether it worked is told."""
     log = perform(
         REPUTATION_ACTION,
@@ -93,10 +95,9 @@ def drop(*, action: ReputationAction, reason: str, by: User, now: datetime, via:
 def sweep_overdue(*, now: datetime) -> int:
     """Tell owner and leads of what is past its day, once each; answers how many. Reads what is due only."""
     today = timezone.localdate(now)
-    rows = (
-        ReputationAction.objects.filter(status__in=ACTION_OPEN, due_on__lt=today, told_late_at__isnull=True)
-        .order_by("due_on", "id")[:SWEEP_ROWS]
-    )
+    rows = ReputationAction.objects.filter(
+        status__in=ACTION_OPEN, due_on__lt=today, told_late_at__isnull=True
+    ).order_by("due_on", "id")[:SWEEP_ROWS]
     found = list(rows)
     leads = holders(CHECK) if found else []
     done = 0

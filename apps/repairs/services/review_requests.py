@@ -60,7 +60,10 @@ def _law(plan: ReviewRequestPlan, now: datetime) -> tuple[list[Any], Facts]:
         local_hour=12,
     )
     body = plan.template.body
-    return [*reward_findings(body, now=now, trigger="review_any", subject="message"), *check(body, facts=facts, at=now)], facts
+    return [
+        *reward_findings(body, now=now, trigger="review_any", subject="message"),
+        *check(body, facts=facts, at=now),
+    ], facts
 
 
 def switch_on(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "admin") -> ActionLog:
@@ -68,7 +71,9 @@ def switch_on(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "a
     check_move(REQUEST_PLAN, plan, "switch_on", by=by, reason="")
     template = plan.template
     if plan.channel not in RequestChannel.values or template.channel == "sms":
-        raise InvalidInput(_("Carriers refuse SMS that ask for reviews: choose another channel."), field="channel")
+        raise InvalidInput(
+            _("Carriers refuse SMS that ask for reviews: choose another channel."), field="channel"
+        )
     if template.channel != plan.channel:
         raise InvalidInput(
             _("This template is for another channel: %(channel)s.")
@@ -80,7 +85,8 @@ def switch_on(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "a
     unknown = [name for name in mandatory_of(template) if name not in KNOWN]
     if unknown:
         raise InvalidInput(
-            _("An order does not know: %(names)s.") % {"names": ", ".join(label_of(name) for name in unknown)},
+            _("An order does not know: %(names)s.")
+            % {"names": ", ".join(label_of(name) for name in unknown)},
             field="template",
         )
     findings, facts = _law(plan, now)
@@ -95,7 +101,8 @@ def switch_on(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "a
             url=f"/admin/repairs/reviewrequestplan/{plan.pk}/change/",
         )
         raise verdicts.Unlawful(
-            _("%(what)s: %(why)s") % {"what": findings[0].title, "why": findings[0].message}, findings=findings
+            _("%(what)s: %(why)s") % {"what": findings[0].title, "why": findings[0].message},
+            findings=findings,
         )
     return perform(REQUEST_PLAN, plan, "switch_on", by=by, now=now, via=via, changes={"switched_on_at": now})
 
@@ -131,7 +138,9 @@ def due(plan: ReviewRequestPlan, *, now: datetime) -> Any:
 @transaction.atomic
 def _ask(plan: ReviewRequestPlan, *, now: datetime) -> list[str]:
     # Two sweeps at once take turns; whoever comes second finds the rows of the first.
-    locked = ReviewRequestPlan.objects.select_for_update(of=("self",)).select_related("template").get(pk=plan.pk)
+    locked = (
+        ReviewRequestPlan.objects.select_for_update(of=("self",)).select_related("template").get(pk=plan.pk)
+    )
     if locked.status != PlanState.ON:
         return []
     orders = list(due(locked, now=now)[:BATCH])

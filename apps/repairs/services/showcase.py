@@ -113,7 +113,11 @@ def propose(
 
 def _photos_of(feedback: Feedback, photos: Sequence[FeedbackFile]) -> list[FeedbackFile]:
     for photo in photos:
-        if photo.feedback_id != feedback.pk or photo.is_recording or not photo.file.content_type.startswith("image/"):
+        if (
+            photo.feedback_id != feedback.pk
+            or photo.is_recording
+            or not photo.file.content_type.startswith("image/")
+        ):
             raise InvalidInput(_("Choose pictures of this very review."), field="photos")
     return list(photos)
 
@@ -143,7 +147,9 @@ def edit(
 
 
 def _locked(item: ShowcaseItem) -> ShowcaseItem:
-    rows = ShowcaseItem.objects.select_for_update(of=("self",)).select_related("feedback", "feedback__customer")
+    rows = ShowcaseItem.objects.select_for_update(of=("self",)).select_related(
+        "feedback", "feedback__customer"
+    )
     return rows.get(pk=item.pk)
 
 
@@ -179,9 +185,9 @@ def question(item: ShowcaseItem, template: MessageTemplate, by: User) -> str:
     text = render(template, values_of(feedback, by))
     more = [str(Part(part).label) for part in parts_asked(item)[1:]]
     if more:
-        text += _("(Also about: %(parts)s. Answer “全部同意” to permit all of it, “同意” for the text alone.)") % {
-            "parts": "、".join(more)
-        }
+        text += _(
+            "(Also about: %(parts)s. Answer “全部同意” to permit all of it, “同意” for the text alone.)"
+        ) % {"parts": "、".join(more)}
     return text
 
 
@@ -304,9 +310,7 @@ def grant(
         raise InvalidInput(_("Without permission for the text nothing can be shown."), field="parts")
     if any(row.withdrawn_at is not None and row.part in wanted for row in known.values()):
         raise InvalidInput(_("The author took this back; it stays so."), field="parts")
-    stored = (
-        store_file(upload=file, by=by, now=now, allowed=SIGNED) if file is not None else None
-    )
+    stored = store_file(upload=file, by=by, now=now, allowed=SIGNED) if file is not None else None
     for part in wanted:
         ShowPermission.objects.update_or_create(
             item=locked,
@@ -319,9 +323,7 @@ def grant(
                 "by": by,
             },
         )
-    log = perform(
-        SHOW_ITEM, locked, "grant", by=by, now=now, reason=reason, via=via, data={"parts": wanted}
-    )
+    log = perform(SHOW_ITEM, locked, "grant", by=by, now=now, reason=reason, via=via, data={"parts": wanted})
     item.status = locked.status
     return log
 
@@ -385,18 +387,26 @@ def withdraw(
     if Part.TEXT not in wanted:
         # Pages that keep a copy ask by the time of the last change.
         ShowcaseItem.objects.filter(pk=locked.pk).update(updated_at=now)
-        log = _log(locked, "withdraw_part", by, now, parts=sorted(wanted), reason=mask_text(reason))
-        return log
+        return _log(locked, "withdraw_part", by, now, parts=sorted(wanted), reason=mask_text(reason))
     return _end(locked, item, "withdraw", by=by, now=now, reason=reason, via=via)
 
 
-def refuse(*, item: ShowcaseItem, reason: str, by: User | None, now: datetime, via: str = "admin") -> ActionLog:
+def refuse(
+    *, item: ShowcaseItem, reason: str, by: User | None, now: datetime, via: str = "admin"
+) -> ActionLog:
     """The author says no, or it does not suit. For good."""
     return _end(item, item, "refuse", by=by, now=now, reason=reason, via=via)
 
 
 def _end(
-    locked: ShowcaseItem, item: ShowcaseItem, verb: str, *, by: User | None, now: datetime, reason: str, via: str
+    locked: ShowcaseItem,
+    item: ShowcaseItem,
+    verb: str,
+    *,
+    by: User | None,
+    now: datetime,
+    reason: str,
+    via: str,
 ) -> ActionLog:
     log = perform(
         SHOW_ITEM,
@@ -453,7 +463,8 @@ def on_answer(inbound: InboundMessage, now: datetime) -> bool:
     if item is None and said.answer == "back" and "展示" in inbound.text and inbound.customer_id is not None:
         item = (
             ShowcaseItem.objects.filter(
-                feedback__customer_id=inbound.customer_id, status__in=(ShowState.PERMITTED, ShowState.RELEASED)
+                feedback__customer_id=inbound.customer_id,
+                status__in=(ShowState.PERMITTED, ShowState.RELEASED),
             )
             .order_by("-id")
             .first()
