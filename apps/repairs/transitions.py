@@ -27,6 +27,15 @@ SHOW_ITEM = TransitionTable(
             help=_("A neutral message without any reward. Asked once: whoever says no is not asked again."),
         ),
         Move(
+            "release",
+            pgettext_lazy("showcase", "Release"),
+            states("permitted"),
+            "released",
+            RELEASE,
+            main=True,
+            help=_("Shown from now on. Whoever proposed it cannot release it."),
+        ),
+        Move(
             "grant",
             _("Record permission"),
             states("proposed", "asked", "permitted"),
@@ -35,15 +44,6 @@ SHOW_ITEM = TransitionTable(
             needs_reason=True,
             main=True,
             help=_("What the author permitted, and what shows it. Text, photos and nickname each by itself."),
-        ),
-        Move(
-            "release",
-            pgettext_lazy("showcase", "Release"),
-            states("permitted"),
-            "released",
-            RELEASE,
-            main=True,
-            help=_("Shown from now on. Whoever proposed it cannot release it."),
         ),
         Move(
             "hide",

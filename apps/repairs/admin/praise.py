@@ -127,7 +127,11 @@ class ThanksForm(PageForm):
         field: Any = self.fields["templates"]
         field.queryset = MessageTemplate.objects.filter(
             is_active=True, message_class="service", scene="other"
-        ).exclude(channel__in=("sms", "phone_script", "staff_group"))
+        )
+        field.queryset = field.queryset.exclude(channel__in=("sms", "phone_script", "staff_group")).exclude(
+            code__startswith="SHOW_ASK"
+        )
+        field.label_from_instance = lambda row: f"{row.title} · {row.get_channel_display()}"
         if not self.is_bound:
             self.initial["templates"] = [
                 row.pk for row in field.queryset if row.code in ("TH_IM", "TH_PUBLIC", "TH_MAIL", "TH_WX")
@@ -403,7 +407,7 @@ class PraiseAdmin(ReadOnlyAdmin):
         """With the way to the case."""
         day = timezone.localtime(obj.posted_at)
         return format_html(
-            "{}<br>{}",
+            '<span class="whitespace-nowrap">{}</span><br>{}',
             f"{day:%m-%d %H:%M}",
             link(reverse("admin:feedback_feedback_change", args=[obj.pk]), obj.number),
         )

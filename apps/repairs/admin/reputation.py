@@ -180,7 +180,7 @@ class ReputationActionAdmin(MovesMixin, ShopModelAdmin):
         obj = kwargs.get("obj")
         if obj is not None:
             context["moves"] = self.moves_for(request, obj)
-            context |= {"action": obj, "effect": effect(obj, today=timezone.localdate())}
+            context |= {"deed": obj, "effect": effect(obj, today=timezone.localdate())}
         return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description=gettext_lazy("where"))

@@ -70,7 +70,7 @@ class ReviewRequestPlanAdmin(MovesMixin, HistoryModelAdmin):
             },
         ),
     )
-    filter_horizontal = ("stores",)
+    autocomplete_fields = ("stores",)
     readonly_fields = ("show_status",)
     empty_text = gettext_lazy(
         "No plan yet. Add one, choose when and by which template, then switch it on. Until then nobody is asked."

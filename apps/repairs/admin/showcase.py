@@ -53,11 +53,17 @@ class AskForm(MoveForm):
         super().__init__(*args, **kwargs)
         field: Any = self.fields["template"]
         open_ways = [way.channel for way in ways(self.records[0].feedback) if way.open]  # type: ignore[attr-defined]
-        field.queryset = MessageTemplate.objects.filter(
-            is_active=True, message_class="service", scene="other", channel__in=open_ways
-        ).exclude(channel="public_reply")
+        field.queryset = (
+            MessageTemplate.objects.filter(
+                is_active=True, message_class="service", scene="other", channel__in=open_ways
+            )
+            .exclude(channel="public_reply")
+            .exclude(code__startswith="TH_")
+        )
         field.label_from_instance = lambda row: f"{row.title} · {row.get_channel_display()}"
-        own = next((row for row in field.queryset if row.code.startswith("SHOW_ASK")), None)
+        # By the way that comes first, in the words shipped for it.
+        rows = {row.channel: row for row in field.queryset if row.code.startswith("SHOW_ASK")}
+        own = next((rows[channel] for channel in open_ways if channel in rows), None)
         if own is not None and not self.is_bound:
             self.initial["template"] = own.pk
 
