@@ -35,7 +35,12 @@ SCHEDULES = (
     (_("Automation: late orders, low stock"), "apps.automation.tasks.sweep_conditions_task", 1, HOURS),
     (_("Send outgoing webhooks"), "apps.automation.tasks.send_webhooks_task", 30, SECONDS),
     (_("Forget old runs of rules"), "apps.automation.tasks.forget_automation_task", 24, HOURS),
-    (_("Showcase: take down what is no longer positive"), "apps.repairs.tasks.take_down_turned_task", 10, MINUTES),
+    (
+        _("Showcase: take down what is no longer positive"),
+        "apps.repairs.tasks.take_down_turned_task",
+        10,
+        MINUTES,
+    ),
     (_("Ask for reviews after delivery"), "apps.repairs.tasks.ask_for_reviews_task", 1, HOURS),
     (_("Reputation actions past their day"), "apps.repairs.tasks.overdue_actions_task", 12, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),

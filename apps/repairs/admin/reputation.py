@@ -49,6 +49,11 @@ class ActionForm(forms.ModelForm):
             ours = [(code, str(row.label)) for code, row in found.items() if not code.startswith("ext:")]
             others = [(code, str(row.label)) for code, row in found.items() if code.startswith("ext:")]
             field.choices = [(_("Ours"), ours), (_("From outside"), others)]
+        if self.instance.target is not None:
+            self.initial["target"] = f"{self.instance.target.normalize():f}"
+        what: Any = self.fields.get("what")
+        if what is not None:
+            what.widget.attrs["rows"] = 3
         owner: Any = self.fields.get("owner")
         if owner is not None:
             owner.queryset = User.objects.filter(is_active=True, is_staff=True).order_by("name", "username")
