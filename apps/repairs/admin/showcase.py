@@ -412,6 +412,12 @@ class ShowcaseAdmin(MovesMixin, HistoryModelAdmin):
             }
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """An address typed without its scheme is a safe one."""
+        if db_field.name == "reviews_url":
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def export_view(self, request: HttpRequest, object_id: int, kind: str) -> HttpResponse:
         """The file to put on a page: json or html. Only while it is on."""
         item = self.get_queryset(request).filter(pk=object_id).first()
