@@ -21,4 +21,5 @@ urlpatterns = [
     path("", include("apps.customers.api.urls")),
     path("", include("apps.shop.api.urls")),
     path("", include("apps.rewards.api.urls")),
+    path("", include("apps.repairs.api.urls")),
 ]

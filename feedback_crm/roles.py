@@ -175,7 +175,40 @@ AUTOMATION_LEAD = [
     "automation.view_webhookdelivery",
     "automation.replay_webhook",
 ]
+VIEW_REPUTATION = [
+    "repairs.view_praise",
+    "repairs.view_praisetag",
+    "repairs.view_showcaseitem",
+    "repairs.view_showcase",
+    "repairs.view_reviewrequestplan",
+    "repairs.view_reputationaction",
+    "repairs.view_externalindicator",
+    "repairs.view_indicatorvalue",
+    "repairs.view_indicatorupload",
+]
+WORK_REPUTATION = [
+    *VIEW_REPUTATION,
+    "repairs.thank_praise",
+    "repairs.propose_showcaseitem",
+    "repairs.add_reputationaction",
+    "repairs.change_reputationaction",
+    "repairs.add_indicatorvalue",
+]
+LEAD_REPUTATION = [
+    "repairs.release_showcaseitem",
+    "repairs.add_showcase",
+    "repairs.change_showcase",
+    "repairs.add_praisetag",
+    "repairs.change_praisetag",
+    "repairs.add_reviewrequestplan",
+    "repairs.change_reviewrequestplan",
+    "repairs.switch_reviewrequestplan",
+    "repairs.check_reputationaction",
+    "repairs.add_externalindicator",
+    "repairs.change_externalindicator",
+]
 OPS = [
+    *WORK_REPUTATION,
     *WORK_FEEDBACK,
     *VIEW_SHOP,
     "feedback.see_all_feedback",
@@ -198,6 +231,7 @@ OPS = [
 ]
 LEAD = [
     *OPS,
+    *LEAD_REPUTATION,
     *LEAD_MESSAGES,
     *REWARDS_LEAD,
     "core.decide_approval",
@@ -261,6 +295,7 @@ LEAD = [
     "core.view_user",
 ]
 CARE = [
+    *WORK_REPUTATION,
     *WORK_FEEDBACK,
     *WORK_REPAIRS,
     *REWARDS_CARE,
@@ -287,6 +322,7 @@ ROLES: dict[str, list[str]] = {
     "care-lead": [
         *CARE,
         "repairs.lead_repaircase",
+        *LEAD_REPUTATION,
         *LEAD_MESSAGES,
         *REWARDS_LEAD,
         "core.decide_approval",
@@ -296,8 +332,17 @@ ROLES: dict[str, list[str]] = {
         "automation.confirm_proposal",
         *LEAD_CALLBACKS,
     ],
-    "pr": [*WORK_FEEDBACK, *VIEW_SHOP, *WORK_REPAIRS, "feedback.see_all_feedback", *MAKE_CALLBACKS],
+    "pr": [
+        *WORK_FEEDBACK,
+        *VIEW_SHOP,
+        *WORK_REPAIRS,
+        *WORK_REPUTATION,
+        *MAKE_CALLBACKS,
+        "feedback.see_all_feedback",
+    ],
     "pr-lead": [
+        *WORK_REPUTATION,
+        *LEAD_REPUTATION,
         *WORK_FEEDBACK,
         *WORK_REPAIRS,
         "repairs.lead_repaircase",
@@ -340,6 +385,9 @@ ROLES: dict[str, list[str]] = {
         *WORK_REPAIRS,
         *VIEW_SHOP,
         *VIEW_VISITS,
+        *VIEW_REPUTATION,
+        "repairs.thank_praise",
+        "repairs.add_indicatorvalue",
         "shop.change_stocklevel",
         "feedback.view_publicentry",
         "callbacks.view_callback",
@@ -358,6 +406,7 @@ ROLES: dict[str, list[str]] = {
         *VIEW_VISITS,
         "callbacks.view_callback",
         "callbacks.view_callbackplan",
+        *VIEW_REPUTATION,
     ],
     "integration": [],
     "auditor": [

@@ -45,6 +45,14 @@ SCHEDULES = (
     (_("Coupons and points past their date"), "apps.rewards.tasks.expire_rewards_task", 1, HOURS),
     (_("Free coupons of cancelled orders"), "apps.rewards.tasks.free_coupons_task", 10, MINUTES),
     (_("Gifts that should have been sent"), "apps.rewards.tasks.overdue_gifts_task", 1, HOURS),
+    (
+        _("Showcase: take down what is no longer positive"),
+        "apps.repairs.tasks.take_down_turned_task",
+        10,
+        MINUTES,
+    ),
+    (_("Ask for reviews after delivery"), "apps.repairs.tasks.ask_for_reviews_task", 1, HOURS),
+    (_("Reputation actions past their day"), "apps.repairs.tasks.overdue_actions_task", 12, HOURS),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

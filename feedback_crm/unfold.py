@@ -184,6 +184,48 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": pgettext_lazy("menu", "Reputation"),
+            "separator": True,
+            "items": [
+                item(
+                    pgettext_lazy("menu", "Praise"),
+                    "thumb_up",
+                    "admin:repairs_praise_changelist",
+                    "repairs.view_praise",
+                ),
+                item(
+                    _("Reviews for the showcase"),
+                    "format_quote",
+                    "admin:repairs_showcaseitem_changelist",
+                    "repairs.view_showcaseitem",
+                ),
+                item(
+                    _("Showcases"),
+                    "storefront",
+                    "admin:repairs_showcase_changelist",
+                    "repairs.view_showcase",
+                ),
+                item(
+                    _("Review requests"),
+                    "rate_review",
+                    "admin:repairs_reviewrequestplan_changelist",
+                    "repairs.view_reviewrequestplan",
+                ),
+                item(
+                    _("Reputation actions"),
+                    "flag",
+                    "admin:repairs_reputationaction_changelist",
+                    "repairs.view_reputationaction",
+                ),
+                item(
+                    _("Figures from outside"),
+                    "monitoring",
+                    "admin:repairs_indicatorvalue_board",
+                    "repairs.view_indicatorvalue",
+                ),
+            ],
+        },
+        {
             "title": _("Messages"),
             "separator": True,
             "collapsible": True,
@@ -298,7 +340,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     _("Remedies"), "redeem", "admin:repairs_remedytype_changelist", "repairs.view_remedytype"
                 ),
                 item(
-                    _("Appeal rules"), "balance", "admin:repairs_appealrule_changelist", "repairs.view_appealrule"
+                    _("Appeal rules"),
+                    "balance",
+                    "admin:repairs_appealrule_changelist",
+                    "repairs.view_appealrule",
                 ),
                 item(
                     _("Public pages"),

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 from zoneinfo import available_timezones
 
 import pytest
 from django.contrib import admin
+from django.core.files.base import ContentFile
 from django.db import models
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
@@ -45,7 +47,10 @@ from apps.feedback.models import (
 from apps.feedback.services import moves, promises, replies, topics, views, visits
 from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
+from apps.messaging.models import MessageTemplate
 from apps.messaging.services.inbound import IncomingMessage, receive
+from apps.repairs.models import ExternalIndicator, ReputationAction, ReviewRequestPlan, Showcase
+from apps.repairs.services import indicators, showcase
 from apps.rewards.services.grants import Reward
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
@@ -59,6 +64,7 @@ KEPT = frozenset(
     Token KEY Key Authorization Idempotency ASCII English en zh hans esc Control Command Mac Ctrl
     Mon Tue Wed Thu Fri Sat Sun Asia Shanghai com example pbkdf sha Celery celery Axes feedback crm
     JPEG PNG WebP HEIC
+    JPEG PDF DSR GET
     customer shop text data content days from to percent tell owner lead minutes after
     """.split()
 )
@@ -197,6 +203,7 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     answering(cast, case, boss)
     called_back(cast, case)
     rewarding(lin, boss)
+    reputation(cast, lin, boss)
     client.force_login(boss)
     return client
 
@@ -261,6 +268,30 @@ def answering(cast: Cast, urgent: Feedback, boss: User) -> None:
         rule=rule,
         payload={"amount": 10},
         expires_at=NOW + timedelta(days=3),
+    )
+
+
+def reputation(cast: Cast, author: Customer, boss: User) -> None:
+    """Rows behind the pages of praise, showcase, review requests, actions and figures from outside."""
+    good = arrive("praise", text="很好喝，下次还来", rating=5, store=cast.store.code)
+    Feedback.objects.filter(pk=good.pk).update(customer=author, author_name="林小姐")
+    item = showcase.propose(feedback=good, by=cast.alice, now=NOW)
+    showcase.grant(item=item, parts=["text"], reason="电话里同意", by=cast.alice, now=NOW)
+    showcase.release(item=item, by=cast.lin, now=NOW)
+    Showcase.objects.create(code="home", name="首页", reviews_url="https://example.com/all")
+    ReviewRequestPlan.objects.create(name="三天后", template=MessageTemplate.objects.get(code="RQ_WX"))
+    ReputationAction.objects.create(
+        title="换包装",
+        what="改用蜂窝纸",
+        owner=cast.alice,
+        starts_on=NOW.date(),
+        due_on=NOW.date(),
+        metric="review_negative_rate",
+    )
+    row = ExternalIndicator.objects.order_by("pk")[0]
+    indicators.enter_day(store=cast.store, day=NOW.date(), values={row: Decimal(8)}, by=boss, now=NOW)
+    indicators.import_file(
+        upload=ContentFile("日期,门店,指标,数值\n昨天,无,无,无\n".encode(), name="数据.csv"), by=boss, now=NOW
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import models
@@ -34,3 +34,73 @@ class RepairQuerySet(models.QuerySet[Any, Any]):
     def overdue(self, now: datetime) -> RepairQuerySet:
         """Open, and the next step should have been done."""
         return self.open().filter(next_due_at__lte=now)
+
+
+# -- showcase, review requests, reputation ----------
+
+
+def _scope(user: Any) -> Any:
+    from apps.shop.selectors import scope_of
+
+    return scope_of(user, see_all="feedback.see_all_feedback")
+
+
+class ShowItemQuerySet(models.QuerySet[Any, Any]):
+    """Reviews proposed for the showcase."""
+
+    def visible_to(self, user: Any) -> ShowItemQuerySet:
+        """As their feedback."""
+        scope = _scope(user)
+        if scope.everything:
+            return self
+        return self.filter(
+            Q(feedback__assignee_id=user.pk)
+            | Q(feedback__store_id__in=scope.stores)
+            | Q(feedback__department_id__in=scope.departments)
+        )
+
+    def still_positive(self) -> ShowItemQuerySet:
+        """Whose review is still praise and has no negative follow-up: nothing else is ever given out."""
+        from apps.feedback.models import Feedback
+
+        later = Feedback.objects.filter(
+            Q(sentiment="negative") | Q(rating__lte=3), parent_id=models.OuterRef("feedback_id")
+        )
+        return self.filter(
+            ~Q(feedback__sentiment="negative"),
+            Q(feedback__rating__isnull=True) | Q(feedback__rating__gte=4),
+            ~models.Exists(later),
+        ).exclude(feedback__status="dismissed")
+
+
+class OfStoreQuerySet(models.QuerySet[Any, Any]):
+    """Records of one store, or of the company where they name none."""
+
+    def visible_to(self, user: Any) -> OfStoreQuerySet:
+        """All for those who see every store, else those of their stores; the company's own are everybody's."""
+        scope = _scope(user)
+        return self if scope.everything else self.filter(Q(store__isnull=True) | Q(store_id__in=scope.stores))
+
+
+class ActionQuerySet(models.QuerySet[Any, Any]):
+    """Reputation actions."""
+
+    def visible_to(self, user: Any) -> ActionQuerySet:
+        """Everything, or one's own and those of one's stores."""
+        scope = _scope(user)
+        if scope.everything:
+            return self
+        return self.filter(Q(owner_id=user.pk) | Q(store_id__in=scope.stores))
+
+    def overdue(self, today: date) -> ActionQuerySet:
+        """Open and past the day they were due."""
+        return self.filter(status__in=("planned", "doing"), due_on__lt=today)
+
+
+class ValueQuerySet(models.QuerySet[Any, Any]):
+    """Figures from outside."""
+
+    def visible_to(self, user: Any) -> ValueQuerySet:
+        """Those of the stores a person sees."""
+        scope = _scope(user)
+        return self if scope.everything else self.filter(store_id__in=scope.stores)

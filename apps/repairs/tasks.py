@@ -40,3 +40,27 @@ def after_callback(callback_id: int) -> None:
     from apps.repairs.services.callbacks import on_finished
 
     on_finished(callback_id=callback_id, now=timezone.now())
+
+
+@shared_task
+def take_down_turned_task() -> None:
+    """Reviews in a showcase that are no longer positive."""
+    from apps.repairs.services.showcase import take_down_turned
+
+    take_down_turned(now=timezone.now())
+
+
+@shared_task
+def ask_for_reviews_task() -> None:
+    """Review requests after delivery."""
+    from apps.repairs.services.review_requests import sweep
+
+    sweep(now=timezone.now())
+
+
+@shared_task
+def overdue_actions_task() -> None:
+    """Reputation actions past their day."""
+    from apps.repairs.services.reputation import sweep_overdue
+
+    sweep_overdue(now=timezone.now())

@@ -24,6 +24,7 @@ SCOPES = (
     "metrics:read",
     "knowledge:read",
     "coupons:redeem",
+    "showcase:read",
 )
 LAST_USED_EVERY = timedelta(minutes=10)
 

@@ -41,6 +41,14 @@ class Order(Stamped):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         ordering = ("-placed_at", "-id")
+        indexes = (
+            # Read by the sweep of review requests (repairs): what was delivered in a stretch of days.
+            models.Index(
+                fields=["delivered_at", "id"],
+                name="customers_order_delivered",
+                condition=models.Q(delivered_at__isnull=False),
+            ),
+        )
 
     def __str__(self) -> str:
         return masking.mask_order_no(self.order_no)

@@ -27,6 +27,8 @@ from apps.feedback.querysets import FeedbackQuerySet
 from apps.shop.models import Department, Product, Store, Team
 
 IS_OPEN = models.Q(status__in=OPEN)
+# What a shop may thank for and show: read as positive with four stars or more, or plain praise (R32).
+IS_PRAISE = models.Q(kind="praise") | models.Q(sentiment="positive", rating__gte=4)
 AWAITS_ORDER = models.Q(order__isnull=True) & ~models.Q(order_no="")
 
 
@@ -270,6 +272,13 @@ class Feedback(models.Model):
             ),
             models.Index(
                 fields=["emotion", "kind", "-received_at", "-id", "sentiment"], name="feedback_of_feeling"
+            ),
+            # Read by the list of praise (repairs): newest first.
+            models.Index(fields=["-posted_at", "-id"], name="feedback_praise", condition=IS_PRAISE),
+            # Read by the indicators of reviews and complaints (repairs): a stretch of days, answered from the index.
+            models.Index(
+                fields=["posted_at", "rating", "kind", "channel", "store", "category", "product"],
+                name="feedback_voices",
             ),
             # Read by "needs review".
             models.Index(

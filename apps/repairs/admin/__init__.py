@@ -1,5 +1,5 @@
-"""Repairs in the back office."""
+"""Repairs in the back office. Imported by name, so that a missing module is seen at once."""
 
-from apps.repairs.admin import policy, repaircase
+from apps.repairs.admin import indicators, policy, praise, repaircase, reputation, review_requests, showcase
 
-__all__ = ["policy", "repaircase"]
+__all__ = ["indicators", "policy", "praise", "repaircase", "reputation", "review_requests", "showcase"]

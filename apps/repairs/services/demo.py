@@ -34,6 +34,7 @@ from apps.repairs.models import (
 )
 from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies
 from apps.rewards.services import demo as rewards_demo
+from apps.shop.models import WorkItem
 
 #: The shop began to repair so long ago; what came before stays plain feedback.
 SINCE = timedelta(days=30)
@@ -364,7 +365,10 @@ def _forget(rows: object) -> int:
     ids = list(rows.values_list("pk", flat=True))  # type: ignore[attr-defined]
     offers_ids = list(Offer.objects.filter(case__in=ids).values_list("pk", flat=True))
     Callback.objects.filter(subject_key__in=[f"repair:{pk}" for pk in ids]).delete()
-    Remedy.objects.filter(offer__in=offers_ids).delete()
+    remedies = Remedy.objects.filter(offer__in=offers_ids)
+    works = [f"repairs.remedy:{pk}" for pk in remedies.values_list("pk", flat=True)]
+    remedies.delete()
+    WorkItem.objects.filter(origin_key__in=works).delete()
     Approval.objects.filter(model="repairs.offer", object_id__in=offers_ids).delete()
     reply_ids = list(PublicReply.objects.filter(case__in=ids).values_list("pk", flat=True))
     Approval.objects.filter(model="repairs.publicreply", object_id__in=reply_ids).delete()

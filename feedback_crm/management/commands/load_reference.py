@@ -14,6 +14,7 @@ from apps.compliance.services.reference_data import load_rules
 from apps.feedback.services.reference_data import load_feedback_reference
 from apps.messaging.services.reference_data import load_messaging_reference
 from apps.repairs.services.reference_data import load_repairs_reference
+from apps.repairs.services.reference_showcase import load_showcase_reference
 from apps.rewards.services.reference_data import load_rewards_reference
 from apps.shop.services.reference_data import load_departments, load_public_holidays
 from feedback_crm.roles import load_groups
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         """Print what was created, updated, or kept because staff edited it."""
         done = {"departments": load_departments()} | load_rules() | load_feedback_reference()
         done |= load_messaging_reference() | load_rewards_reference()
-        done |= load_repairs_reference()
+        done |= load_repairs_reference() | load_showcase_reference()
         done |= {"groups": load_groups(), "schedules": load_schedules()}
         done |= load_automation_reference(now=timezone.now())
         done |= load_callback_reference()

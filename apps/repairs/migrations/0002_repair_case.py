@@ -10,12 +10,12 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    initial = True
 
     dependencies = [
         ('core', '0005_approval'),
         ('customers', '0001_initial'),
-        ('feedback', '0015_complete_lists'),
+        ('feedback', '0016_praise_and_voices'),
+        ('repairs', '0001_showcase'),
         ('messaging', '0001_initial'),
         ('rewards', '0001_initial'),
         ('shop', '0002_team_life'),
