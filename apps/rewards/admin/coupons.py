@@ -12,7 +12,7 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
@@ -244,7 +244,7 @@ class CouponAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
         term = search_term.strip()
         return (queryset.filter(code__in={term, tidy_code(term)}), False) if term else (queryset, False)
 
-    @display(description=_("code"))
+    @display(description=pgettext_lazy("coupon", "code"))
     def show_code(self, obj: Coupon) -> str:
         """Masked."""
         return obj.masked_code

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import formats
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -173,7 +173,7 @@ def _day(day: date) -> str:
 class Coupon(Stamped):
     """One code. From a platform's list it waits as unused, without a customer; else it is bound to one from birth."""
 
-    code = models.CharField(_("code"), max_length=40, unique=True)
+    code = models.CharField(pgettext_lazy("coupon", "code"), max_length=40, unique=True)
     type = models.ForeignKey(
         CouponType, verbose_name=_("coupon type"), on_delete=models.PROTECT, related_name="coupons"
     )
