@@ -127,7 +127,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
-            "title": _("Rewards"),
+            "title": pgettext_lazy("menu", "Rewards"),
             "separator": True,
             "collapsible": True,
             "items": [

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -26,9 +27,9 @@ def bar(budget: Budget) -> Any:
     full = fill(budget)
     colours = {"red": "#dc2626", "amber": "#d97706", "green": "#0d9488"}
     return format_html(
-        '<div class="rw-bar" role="img" aria-label="{}"><span style="width:{}%;background:{}"></span>'
+        '<div class="rw-budget"><div class="rw-bar" role="img" aria-label="{}"><span style="width:{}%;background:{}"></span>'
         '<span style="width:{}%;background:{};opacity:.45"></span></div>'
-        '<div class="rw-words">{}</div>',
+        '<div class="rw-words">{}</div></div>',
         _("%(share)d %% used") % {"share": round(budget.share_used * 100)},
         full.spent,
         colours[full.colour],
@@ -102,7 +103,7 @@ class BudgetAdmin(SaveOnlyEdited, HistoryModelAdmin):
             )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    @display(description=_("days"), ordering="last_day")
+    @display(description=pgettext_lazy("budget", "days"), ordering="last_day")
     def show_days(self, obj: Budget) -> str:
         """2026-01-01 – 2026-12-31"""
         return f"{obj.first_day} – {obj.last_day}"
@@ -117,7 +118,7 @@ class BudgetAdmin(SaveOnlyEdited, HistoryModelAdmin):
         """As a bar; a new budget has none."""
         return bar(obj) if obj.pk else "–"
 
-    @display(description=_("grants"))
+    @display(description=pgettext_lazy("reward", "grants"))
     def show_grants(self, obj: Budget) -> Any:
         """Where to see them."""
         if not obj.pk:

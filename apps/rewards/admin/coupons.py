@@ -12,7 +12,7 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
@@ -151,7 +151,7 @@ class CouponTypeAdmin(SaveOnlyEdited, HistoryModelAdmin):
             else:
                 messages.success(
                     request,
-                    _now("%(added)d codes added, %(known)d known already, %(refused)d cannot be codes.")
+                    gettext("%(added)d codes added, %(known)d known already, %(refused)d cannot be codes.")
                     % {"added": result.added, "known": result.known, "refused": result.refused},
                 )
                 return HttpResponseRedirect(done)
@@ -184,7 +184,7 @@ class CouponTypeAdmin(SaveOnlyEdited, HistoryModelAdmin):
     def show_validity(self, obj: CouponType) -> Any:
         """Days or dates."""
         if obj.valid_days:
-            return _now("%(days)d days") % {"days": obj.valid_days}
+            return gettext("%(days)d days") % {"days": obj.valid_days}
         return f"{obj.first_day} – {obj.last_day}"
 
     @display(description=_("issued"), ordering="issued")
@@ -244,7 +244,7 @@ class CouponAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
         term = search_term.strip()
         return (queryset.filter(code__in={term, tidy_code(term)}), False) if term else (queryset, False)
 
-    @display(description=_("code"))
+    @display(description=pgettext_lazy("coupon", "code"))
     def show_code(self, obj: Coupon) -> str:
         """Masked."""
         return obj.masked_code
@@ -271,7 +271,7 @@ class CouponAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
                     f"{timezone.localtime(use.at):%Y-%m-%d %H:%M}",
                     mask_order_no(use.order_no),
                     money(use.amount) if use.amount is not None else "",
-                    _now("order cancelled, coupon free again") if use.freed_at else "",
+                    gettext("order cancelled, coupon free again") if use.freed_at else "",
                 )
                 if part
             )

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -140,7 +141,7 @@ class GrantAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
         """G000017"""
         return f"G{obj.pk:06d}"
 
-    @display(description=_("what"))
+    @display(description=pgettext_lazy("grant", "what"))
     def show_what(self, obj: Grant) -> Any:
         """The reward; its coupon or parcel where the page is open."""
         return obj.what

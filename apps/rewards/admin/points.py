@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
@@ -95,7 +95,7 @@ class PointsAccountAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
 
     def move_note(self, request: HttpRequest, obj: PointsAccount, move: Move) -> str:
         """Up to how many alone."""
-        return _now("Up to %(points)d points at a time you may adjust alone.") % {
+        return gettext("Up to %(points)d points at a time you may adjust alone.") % {
             "points": policy().points_alone
         }
 
@@ -108,7 +108,7 @@ class PointsAccountAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
             if after == before:
                 # In place of “done”: nothing is done yet.
                 list(messages.get_messages(request))
-                messages.info(request, _now("A second person decides about so many points."))
+                messages.info(request, gettext("A second person decides about so many points."))
         return response
 
     @display(description=_("points"), ordering="balance")
@@ -120,7 +120,7 @@ class PointsAccountAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
     def show_lots(self, obj: PointsAccount) -> Any:
         """Lot by lot, soonest first."""
         lots = [
-            _now("%(points)d until %(day)s") % {"points": lot.left, "day": f"{lot.expires_at:%Y-%m-%d}"}
+            gettext("%(points)d until %(day)s") % {"points": lot.left, "day": f"{lot.expires_at:%Y-%m-%d}"}
             for lot in obj.lots.filter(left__gt=0)[:20]
         ]
         return stack(*lots) if lots else "–"

@@ -9,8 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import formats
-from django.utils.translation import get_language, ngettext
-from django.utils.translation import gettext as _now
+from django.utils.translation import get_language, gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -122,16 +121,16 @@ class CouponType(Stamped):
     def worth(self) -> str:
         """¥10 off; 20 % off."""
         if self.kind == CouponKind.PERCENT:
-            return _now("%(percent)d%% off") % {"percent": self.percent_off or 0}
-        return _now("¥%(amount)s off") % {"amount": f"{self.face_value or 0:g}"}
+            return gettext("%(percent)d%% off") % {"percent": self.percent_off or 0}
+        return gettext("¥%(amount)s off") % {"amount": f"{self.face_value or 0:g}"}
 
     @property
     def terms(self) -> list[str]:
         """The terms as a customer reads them, one sentence each."""
         lines = [
-            _now("From an order of ¥%(amount)s.") % {"amount": f"{self.minimum_spend:g}"}
+            gettext("From an order of ¥%(amount)s.") % {"amount": f"{self.minimum_spend:g}"}
             if self.minimum_spend
-            else _now("No minimum order.")
+            else gettext("No minimum order.")
         ]
         if self.valid_days:
             lines.append(
@@ -144,13 +143,13 @@ class CouponType(Stamped):
             )
         elif self.first_day and self.last_day:
             lines.append(
-                _now("Good from %(first)s to %(last)s.")
+                gettext("Good from %(first)s to %(last)s.")
                 % {"first": _day(self.first_day), "last": _day(self.last_day)}
             )
         if self.per_customer:
-            lines.append(_now("At most %(count)d for each customer.") % {"count": self.per_customer})
+            lines.append(gettext("At most %(count)d for each customer.") % {"count": self.per_customer})
         if self.quantity:
-            lines.append(_now("%(count)d in all, while they last.") % {"count": self.quantity})
+            lines.append(gettext("%(count)d in all, while they last.") % {"count": self.quantity})
         return [*lines, *(text.strip() for text in (self.scope, self.stacking, self.text) if text.strip())]
 
     def clean(self) -> None:
@@ -174,7 +173,7 @@ def _day(day: date) -> str:
 class Coupon(Stamped):
     """One code. From a platform's list it waits as unused, without a customer; else it is bound to one from birth."""
 
-    code = models.CharField(_("code"), max_length=40, unique=True)
+    code = models.CharField(pgettext_lazy("coupon", "code"), max_length=40, unique=True)
     type = models.ForeignKey(
         CouponType, verbose_name=_("coupon type"), on_delete=models.PROTECT, related_name="coupons"
     )

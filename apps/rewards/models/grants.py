@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.core.models import Stamped, StoredFile
 from apps.customers.models import Customer
@@ -22,9 +23,11 @@ class Grant(Stamped):
     """
 
     key = models.CharField(max_length=120, unique=True, editable=False)
-    kind = models.CharField(_("from"), max_length=12, choices=Purpose.choices)
+    kind = models.CharField(pgettext_lazy("grant", "from"), max_length=12, choices=Purpose.choices)
     reward = models.CharField(_("reward"), max_length=10, choices=RewardKind.choices)
-    what = models.CharField(_("what"), max_length=120, help_text=_("As it stood when it was given."))
+    what = models.CharField(
+        pgettext_lazy("grant", "what"), max_length=120, help_text=_("As it stood when it was given.")
+    )
     subject_key = models.CharField(_("because of"), max_length=80, blank=True)
     customer = models.ForeignKey(
         Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="grants"
@@ -70,7 +73,7 @@ class Grant(Stamped):
 
     class Meta:
         verbose_name = _("grant")
-        verbose_name_plural = _("grants")
+        verbose_name_plural = pgettext_lazy("reward", "grants")
         ordering = ("-id",)
         constraints = (
             models.CheckConstraint(

@@ -137,6 +137,14 @@ def clear() -> int:
     if others.exists():
         # Somebody has really given from the demo budget: it stays with what was given.
         entry_ids = list(LedgerEntry.objects.filter(grant__in=ids).values_list("pk", flat=True))
+    for label, keys in (
+        ("grant", ids),
+        ("coupon", issued),
+        ("pointsaccount", account_ids),
+        ("giftdelivery", list(GiftDelivery.objects.filter(grant__in=ids).values_list("pk", flat=True))),
+        ("gift", list(Gift.objects.filter(code__startswith=PREFIX).values_list("pk", flat=True))),
+    ):
+        ActionLog.objects.filter(model=f"rewards.{label}", object_id__in=keys).delete()
     for model, wanted in (
         (CouponUse, {"coupon__in": issued}),
         (PointsEntry, {"account__in": account_ids}),
@@ -149,7 +157,6 @@ def clear() -> int:
     ):
         # Past the ledgers' own refusal: what never was leaves no trace.
         model._base_manager.filter(**wanted).delete()
-    ActionLog.objects.filter(model="rewards.grant", object_id__in=ids).delete()
     for rows in (
         Budget.objects.filter(code__startswith=PREFIX, grants__isnull=True),
         CouponType.objects.filter(code__startswith=PREFIX, coupons__isnull=True),

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from apps.core.cells import neutral
 from apps.core.exceptions import NotPermitted
@@ -32,9 +33,9 @@ def grants_csv(*, rows: Any, by: User, now: datetime) -> str:
         [
             _("number"),
             _("given at"),
-            _("from"),
+            pgettext("grant", "from"),
             _("reward"),
-            _("what"),
+            pgettext("grant", "what"),
             _("customer"),
             _("budget"),
             _("cost (CNY)"),
