@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from apps.compliance.services.verdicts import Unlawful
 from apps.core.admin.base import ReadOnlyAdmin, safe_next, tell_error
-from apps.core.admin.moves import MovesMixin, Verb
+from apps.core.admin.moves import Button, MovesMixin, Verb
 from apps.core.exceptions import DomainError
 from apps.core.transitions import Move
 from apps.feedback.models import Feedback
@@ -142,11 +143,24 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         now = timezone.now()
         found = queue(request.user, request.GET, now)
         for row in found.rows:
-            buttons = self.moves_for(request, row, back=request.get_full_path())
-            row.next_move = next((button for button in buttons if button.main), None)
+            row.next_move = self._next(request, row)
         return self.page(
             request, "admin/repairs/queue.html", _("Review repairs"), queue=found, now=now, is_fullwidth=True
         )
+
+    def _next(self, request: HttpRequest, case: Any) -> Button | None:
+        """The one thing to do with a row, where it can be said without opening it."""
+        buttons = self.moves_for(request, case, back=request.get_full_path())
+        found = next((button for button in buttons if button.main), None)
+        if case.status in (RepairStatus.EXECUTED, RepairStatus.CALLBACK):
+            # Satisfied or not: the call will tell, no button in a row.
+            return None
+        if found is not None and found.verb == "propose" and case.offer_status != "ready":
+            if case.offer_status is not None:
+                return None
+            url = reverse("admin:repairs_repaircase_offer", args=[case.pk])
+            return replace(found, label=_("Prepare an offer"), url=url, one_click=False)
+        return found
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -157,9 +171,13 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
             return redirect("admin:repairs_repaircase_change", case.pk)
         now = timezone.now()
         context = pages.page(case, request.user, now)
-        buttons = self.moves_for(request, case)
-        if context["may_prepare"]:
-            buttons = [button for button in buttons if button.verb != "propose"]
+        # What is not possible yet is offered, but not as the obvious thing: pressing it explains why.
+        blocked = context.pop("blocked")
+        buttons = [
+            replace(button, main=button.main and button.verb not in blocked)
+            for button in self.moves_for(request, case)
+            if not (context["may_prepare"] and button.verb == "propose")
+        ]
         return self.page(
             request,
             "admin/repairs/case.html",

@@ -138,6 +138,11 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
         "changes": list(FeedbackChange.objects.filter(feedback=feedback)),
         "follow_ups": list(Feedback.objects.filter(parent=feedback).order_by("posted_at")),
         "history": history(case),
+        "blocked": {
+            verb
+            for verb in AHEAD.get(RepairStatus(case.status), ())
+            if not all(row.ok for row in checks(verb, facts))
+        },
         "may_prepare": live is None
         and case.status in (RepairStatus.CONTACTED, RepairStatus.RENEGOTIATE)
         and user.has_perm("repairs.work_repaircase"),

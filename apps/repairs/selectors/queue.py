@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from apps.core.counting import bounded_counts, shown
 from apps.core.numbers import whole_number
 from apps.feedback.models import Category, Channel
-from apps.repairs.choices import APPEAL_BRANCH, ENDED, OPEN, RepairStatus
-from apps.repairs.models import RepairCase
+from apps.repairs.choices import APPEAL_BRANCH, ENDED, LIVE_OFFERS, OPEN, RepairStatus
+from apps.repairs.models import Offer, RepairCase
 from apps.repairs.querysets import RepairQuerySet
 from apps.shop.models import Store
 
@@ -87,6 +87,9 @@ def queue(user: Any, params: Any, now: datetime) -> Queue:
     rows = rows.select_related(
         "feedback", "feedback__assignee", "channel", "store", "category", "customer", "handler"
     ).defer("feedback__text", "feedback__reading", "feedback__resolution")
+    # Which offer there is decides what is next: to prepare one, to wait, or to make it.
+    live = Offer.objects.filter(case=OuterRef("pk"), status__in=LIVE_OFFERS).values("status")[:1]
+    rows = rows.annotate(offer_status=Subquery(live))
     after = whole_number(params.get("after", "")) or 0
     if tab in ("ended", "unseen"):
         rows = rows.order_by("-updated_at", "-id")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from apps.callbacks.choices import Outcome
 from apps.callbacks.models import Callback
+from apps.callbacks.services.calls import cancel, finish
 from apps.callbacks.services.scheduling import schedule
 from apps.core.exceptions import DomainError, InvalidInput, NotPermitted
 from apps.core.models import ActionLog, User
@@ -115,18 +118,32 @@ def record_result(
         raise NotPermitted(_("This callback was drawn to be made by somebody who did not handle the case."))
     log = take_result(case=case, satisfaction=satisfaction, by=by, now=now, note=said, via=via)
     if callback is not None:
-        _close(callback, by=by, now=now)
+        _close(callback, satisfaction=satisfaction, note=said, by=by, now=now)
     return log
 
 
-def _close(callback: Callback, *, by: User, now: datetime) -> None:
-    from apps.callbacks.services.calls import cancel
-
+def _close(callback: Callback, *, satisfaction: int, note: str, by: User, now: datetime) -> None:
+    """The planned call need not be made any more: it carries the same result, else it is called off."""
+    outcome = (
+        Outcome.SATISFIED
+        if satisfaction >= SATISFIED_FROM
+        else Outcome.NEUTRAL
+        if satisfaction == SATISFIED_FROM - 1
+        else Outcome.UNSATISFIED
+    )
     try:
-        cancel(callback=callback, reason=_("The result was entered on the repair."), by=by, now=now)
+        with transaction.atomic():
+            finish(
+                callback=callback,
+                outcome=outcome,
+                satisfaction=satisfaction,
+                note=note.strip()[:2000],
+                by=by,
+                now=now,
+            )
     except DomainError:
-        # Somebody finished the call in the same moment: their result came second and is on the callback.
-        return
+        with contextlib.suppress(DomainError):
+            cancel(callback=callback, reason=_("The result was entered on the repair."), by=by, now=now)
 
 
 def given_up(case: RepairCase) -> bool:

@@ -90,7 +90,7 @@ def _open(rows: Sequence[Feedback], *, by: User | None, now: datetime, reason: s
                 to_state=case.status,
                 by=by,
                 via="intake" if by is None else "admin",
-                at=now,
+                at=case.opened_at,
                 reason=reason,
             )
             for case in made
