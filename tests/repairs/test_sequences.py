@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.callbacks.models import Callback
@@ -30,12 +30,17 @@ from apps.repairs.models import Offer, PublicReply, Remedy, RepairCase
 from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies
 from apps.repairs.services.moving import move
 from apps.rewards.models import Budget, Grant, LedgerEntry
-from tests.repairs.world import INVITATION, OFFER, REPLY, Shop, fresh, line, make_case, make_shop, picture
+from tests.factories import NOW
+from tests.repairs.world import INVITATION, OFFER, REPLY, Shop, line, make_case, make_shop, picture
 
 pytestmark = pytest.mark.django_db
 
 SEQUENCES = 500
 STEPS = 16
+PARTS = 4
+#: After so many sequences in vain a guard counts as useless.
+MOST = 300
+Stage = tuple[Shop, dict[str, int]]
 CLEAN = (INVITATION, "如果您愿意，可以按真实感受更新评价，不更新也没关系。")
 #: Neutral in tone, but with a benefit attached; lawful, but leaning; lawful and flat, without the way out.
 BRIBE = "如果您愿意，可以按真实感受更新评价，更新后返现5元，好与不好都行。"
@@ -71,27 +76,32 @@ class Witness:
 class World:
     """One case and everything that can be tried on it."""
 
-    def __init__(self, rng: random.Random, shop: Shop, grade: str) -> None:
+    def __init__(self, rng: random.Random, shop: Shop, case: RepairCase) -> None:
         self.rng, self.shop, self.seen = rng, shop, Witness()
-        self.now = shop.now
-        self.case = make_case(shop, grade=grade)
+        self.now = NOW
+        self.case = case
         self.done: list[str] = []
 
     def people(self) -> Any:
         shop = self.shop
-        return self.rng.choice((shop.agent, shop.agent, shop.other, shop.lead, shop.lead, shop.manager, shop.legal))
+        return self.rng.choice(
+            (shop.agent, shop.agent, shop.other, shop.lead, shop.lead, shop.manager, shop.legal)
+        )
+
+    def status(self) -> str:
+        return RepairCase.objects.values_list("status", flat=True).get(pk=self.case.pk)
 
     # -- steps ----------
     def step(self, name: str) -> bool:
         """Try one thing; whether it happened. A refusal by a rule is right, anything else is a fault."""
-        self.case = fresh(self.case)
+        self.case.refresh_from_db()
         self.shop.now = self.now
         before = self.case.status
         try:
             with transaction.atomic():
                 after: Callable[[], None] | None = getattr(self, f"do_{name}")()
         except DomainError:
-            if fresh(self.case).status != before:
+            if self.status() != before:
                 raise Broken(f"{name} was refused and yet moved the case") from None
             return False
         if after is not None:
@@ -249,7 +259,9 @@ class World:
         return lambda: setattr(self.seen, "score", score)
 
     def do_callback_ends(self) -> None:
-        Callback.objects.filter(subject_key=f"repair:{self.case.pk}", status="planned").update(status="unreached")
+        Callback.objects.filter(subject_key=f"repair:{self.case.pk}", status="planned").update(
+            status="unreached"
+        )
 
     def do_missed(self) -> None:
         in_vain = Callback.objects.filter(
@@ -385,7 +397,9 @@ class World:
         kind = rng.choice(("offer", "approval", "executed", "score", "proof", "apology"))
         status = self.case.status
         if kind == "offer":
-            Offer.objects.filter(case=self.case, status="ready").update(text=rng.choice((CONDITIONAL, UNLAWFUL)))
+            Offer.objects.filter(case=self.case, status="ready").update(
+                text=rng.choice((CONDITIONAL, UNLAWFUL))
+            )
         elif kind == "approval":
             Offer.objects.filter(case=self.case, status="waiting").update(status="ready")
         elif kind == "executed" and status in ("satisfied", "callback") and self.case.invited_at is None:
@@ -463,13 +477,24 @@ ONWARD: dict[str, tuple[str, ...]] = {
 ANYTHING = tuple(name.removeprefix("do_") for name in dir(World) if name.startswith("do_"))
 
 
-def run(seed: int, *, towards: tuple[str, ...] = (), steps: int = STEPS) -> World:
+@pytest.fixture
+def stage(db: None) -> Stage:
+    """One shop and a case of each tier; every sequence starts from here and is taken back."""
+    shop = make_shop()
+    return shop, {grade: make_case(shop, grade=grade).pk for grade in "SAB"}
+
+
+def run(stage: Stage, seed: int, *, towards: tuple[str, ...] = (), steps: int = STEPS) -> World:
     """One random sequence. `towards` are steps that are tried more often."""
     rng = random.Random(seed)
-    shop = make_shop(budget=rng.choice((100, 500, 5000)))
-    world = World(rng, shop, rng.choice(("A", "A", "S", "B")))
+    shop, cases_by_grade = stage
+    Budget.objects.filter(pk=shop.budget.pk).update(amount=rng.choice((100, 500, 5000)))
+    case = RepairCase.objects.select_related("feedback", "feedback__channel", "channel", "customer").get(
+        pk=cases_by_grade[rng.choice("AASB")]
+    )
+    world = World(rng, shop, case)
     for _step in range(steps):
-        onward = ONWARD.get(fresh(world.case).status, ("import_change", "reopen", "list_lacks_it", "gone"))
+        onward = ONWARD.get(world.status(), ("import_change", "reopen", "list_lacks_it", "gone"))
         if towards and rng.random() < 0.35:
             name = rng.choice(towards)
         else:
@@ -485,12 +510,12 @@ class Undo(Exception):
     """Ends a sequence and takes its rows back."""
 
 
-def in_vain(seed: int, **options: Any) -> World:
+def in_vain(stage: Stage, seed: int, **options: Any) -> World:
     """Run a sequence and take everything back."""
     world: World | None = None
     try:
         with transaction.atomic():
-            world = run(seed, **options)
+            world = run(stage, seed, **options)
             raise Undo
     except Undo:
         pass
@@ -498,18 +523,19 @@ def in_vain(seed: int, **options: Any) -> World:
     return world
 
 
-@pytest.mark.parametrize("part", range(10))
-def test_no_sequence_breaks_a_promise(part: int) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_sequence_breaks_a_promise(part: int, stage: Stage) -> None:
     """500 sequences on SQLite, every fifth of them again on PostgreSQL, which judges the same constraints."""
-    each = SEQUENCES // 10
+    each = SEQUENCES // PARTS
     if connection.vendor == "postgresql":
         each //= 5
     reached: Counter[str] = Counter()
     for number in range(each):
-        world = in_vain(part * 1000 + number)
+        world = in_vain(stage, part * 1000 + number)
         reached.update(world.done)
     # Sequences that do nothing prove nothing.
     assert reached["contact"] > each / 4 and reached["prepare"] > each / 10
+    assert reached["execute"] and reached["invite"] + reached["appeal"] + reached["put_reply_out"]
 
 
 #: What leads to the place where a guard is needed.
@@ -527,15 +553,106 @@ TOWARDS: dict[str, tuple[str, ...]] = {
     "talks_left": ("contact", "prepare", "decide", "propose", "refuse"),
     "all_done": ("contact", "prepare", "propose", "accept", "execute", "complete"),
     "all_proven": ("contact", "prepare", "propose", "accept", "execute", "finish", "spoil", "complete"),
-    "executed": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "spoil", "invite"),
-    "satisfied": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "say_satisfied"),
-    "unsatisfied": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "say_satisfied"),
-    "callback_given_up": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "missed"),
-    "not_invited": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite", "keep", "reopen"),
-    "not_refused": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite"),
-    "hours": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "wait", "invite"),
-    "text_neutral": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite"),
-    "text_lawful": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite"),
+    "executed": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "spoil",
+        "invite",
+    ),
+    "satisfied": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "say_satisfied",
+    ),
+    "unsatisfied": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "say_satisfied",
+    ),
+    "callback_given_up": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "missed",
+    ),
+    "not_invited": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+        "keep",
+        "reopen",
+    ),
+    "not_refused": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+    ),
+    "hours": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "wait",
+        "invite",
+    ),
+    "text_neutral": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+    ),
+    "text_lawful": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+    ),
     "replied": ("contact", "end_talks", "finish_reply"),
     "reply_approved": ("contact", "end_talks", "write_reply", "put_reply_out", "turn_urgent", "finish_reply"),
     "two_grounds": ("suspect", "evidence", "appeal"),
@@ -557,18 +674,27 @@ def test_every_guard_has_its_way() -> None:
 
 
 @pytest.mark.skipif("connection.vendor == 'postgresql'", reason="the guards know no database")
-@pytest.mark.parametrize("code", CODES)
-def test_without_this_guard_a_promise_is_broken(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_without_any_one_guard_a_promise_is_broken(
+    part: int, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each guard holds something up: take it away and one of the sequences above fails."""
-    without = {
-        verb: tuple(guard for guard in group if guard.code != code) for verb, group in guards.GUARDS.items()
-    }
-    monkeypatch.setattr(guards, "GUARDS", without)
-    for seed in range(400):
-        try:
-            in_vain(seed, towards=TOWARDS[code], steps=40)
-        except Undo:
-            continue
-        except Exception:
-            return
-    pytest.fail(f"nothing fails without {code}")
+    whole = guards.GUARDS
+    useless = []
+    for code in CODES[part::PARTS]:
+        without = {
+            verb: tuple(guard for guard in group if guard.code != code) for verb, group in whole.items()
+        }
+        monkeypatch.setattr(guards, "GUARDS", without)
+        if not any(breaks(stage, seed, TOWARDS[code]) for seed in range(MOST)):
+            useless.append(code)
+    assert not useless, f"nothing fails without {useless}"
+
+
+def breaks(stage: Stage, seed: int, towards: tuple[str, ...]) -> bool:
+    """Whether this sequence breaks a promise, or the database has to step in."""
+    try:
+        in_vain(stage, seed, towards=towards, steps=40)
+    except (Broken, IntegrityError, AssertionError):
+        return True
+    return False

@@ -120,9 +120,10 @@ def _cases(plan: CallbackPlan, now: datetime) -> Iterator[list[Feedback]]:
 def _after_cases(plan: CallbackPlan, now: datetime, result: SweepResult) -> None:
     for chunk in _cases(plan, now):
         wanted = []
+        cared_for = _cared_for(chunk)
         for case in chunk:
             assert case.customer is not None and case.resolved_at is not None
-            if not guards.sampled(plan.pk, case.pk, plan.sample_percent):
+            if case.pk in cared_for or not guards.sampled(plan.pk, case.pk, plan.sample_percent):
                 continue
             if plan.needs_phone and not case.customer.phone:
                 continue
@@ -143,6 +144,17 @@ def _after_cases(plan: CallbackPlan, now: datetime, result: SweepResult) -> None
     CallbackPlan.objects.filter(pk=plan.pk).filter(Q(seen_until__isnull=True) | Q(seen_until__lt=now)).update(
         seen_until=now
     )
+
+
+def _cared_for(cases: list[Feedback]) -> set[int]:
+    """Cases about which somebody else plans a call since they were solved, e.g. their repair: nobody is called twice."""
+    ended = {case.pk: case.resolved_at for case in cases}
+    rows = (
+        Callback.objects.filter(feedback__in=list(ended))
+        .exclude(subject_key__startswith="feedback:")
+        .values_list("feedback_id", "created_at")
+    )
+    return {pk for pk, made in rows if pk is not None and ended[pk] is not None and made >= ended[pk]}
 
 
 def _plan(wanted: list[Wanted], now: datetime) -> int:

@@ -43,7 +43,7 @@ class RemedyTypeAdmin(HistoryModelAdmin):
     """What may be done for customers."""
 
     reference_stamps = (STAMP,)
-    list_display = ("__str__", "kind", "is_goodwill", "department", "due_days", "legal_days", "is_active")
+    list_display = ("__str__", "is_goodwill", "department", "due_days", "legal_days", "is_active")
     list_filter = ("kind", "is_goodwill", "is_active")
     list_select_related = ("department",)
     filter_horizontal = ("categories",)
