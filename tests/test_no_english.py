@@ -49,12 +49,15 @@ from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
 from apps.messaging.models import MessageTemplate
 from apps.messaging.services.inbound import IncomingMessage, receive
-from apps.repairs.models import ExternalIndicator, ReputationAction, ReviewRequestPlan, Showcase
-from apps.repairs.services import indicators, showcase
+from apps.repairs.models import ExternalIndicator, RepairCase, ReputationAction, ReviewRequestPlan, Showcase
+from apps.repairs.services import appeals, cases, indicators, offers, showcase
+from apps.repairs.services import replies as public_replies
+from apps.repairs.transitions import REPAIR
 from apps.rewards.services.grants import Reward
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
 from tests.factories import NOW, Cast, arrive
+from tests.repairs import world
 from tests.rewards.conftest import give, make_budget, make_gift, make_type
 
 # What stays in Latin letters in Chinese text as well.
@@ -202,10 +205,25 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     )
     answering(cast, case, boss)
     called_back(cast, case)
+    repairing()
     rewarding(lin, boss)
     reputation(cast, lin, boss)
     client.force_login(boss)
     return client
+
+
+def repairing() -> None:
+    """Repairs in their stages: offers, remedies, evidence, appeal, replies."""
+    shop = world.make_shop()
+    refund = world.line(shop, "refund", amount=Decimal(150))
+    talked = world.talked(shop, world.make_case(shop))
+    offers.prepare(case=talked, text=world.OFFER, lines=[refund], by=shop.agent, now=NOW)
+    world.satisfied(shop, world.make_case(shop))
+    case = world.with_evidence(shop, world.make_case(shop))
+    appeals.file_appeal(case=case, case_number="20261", statement="请核实", by=shop.lead, now=NOW)
+    ended = world.talked(shop, world.make_case(shop))
+    cases.end_talks(case=ended, reason="谈不拢", by=shop.agent, now=NOW)
+    public_replies.write(case=world.fresh(ended), text=world.REPLY, by=shop.agent, now=NOW)
 
 
 def called_back(cast: Cast, about: Feedback) -> None:
@@ -372,4 +390,19 @@ def test_every_move_speaks_chinese(pages: Client) -> None:
             address = reverse("admin:feedback_feedback_move", args=[case.pk, verb])
             html = pages.get(address, follow=True).content.decode()
             wrong.update(f"{verb}: {text}" for text in english(html, data))
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_every_step_of_a_repair_speaks_chinese(pages: Client) -> None:
+    data, wrong = stored_words(), set()
+    for case in RepairCase.objects.all():
+        verbs = [move.verb for move in REPAIR.legal_from(case.status)]
+        addresses = [reverse("admin:repairs_repaircase_move", args=[case.pk, verb]) for verb in verbs]
+        addresses += [
+            reverse(f"admin:repairs_repaircase_{name}", args=[case.pk])
+            for name in ("offer", "reply", "change")
+        ]
+        for address in addresses:
+            html = pages.get(address, follow=True).content.decode()
+            wrong.update(f"{address}: {text}" for text in english(html, data))
     assert not wrong, "\n".join(sorted(wrong))
