@@ -36,7 +36,6 @@ class RepairFacts:
     offer_unconditional: bool = False
     offer_lawful: bool = False
     offer_approved: bool = False
-    offer_live: bool = False
     renegotiations: int = 0
     most_renegotiations: int = 2
     # Remedy.
@@ -92,9 +91,10 @@ NOT_ABOUT_REVIEW = _guard("not_about_review", lambda f: not f.mentions_review)
 ENOUGH_TRIES = _guard("enough_tries", lambda f: f.tries >= f.tries_needed)
 ENOUGH_DAYS = _guard("enough_days", lambda f: f.try_days >= f.days_needed)
 HAS_OFFER = _guard("has_offer", lambda f: f.offer_items > 0)
-UNCONDITIONAL = _guard("unconditional", lambda f: f.offer_unconditional)
-OFFER_LAWFUL = _guard("offer_lawful", lambda f: f.offer_lawful)
-OFFER_APPROVED = _guard("offer_approved", lambda f: f.offer_approved)
+# Without an offer only the first of these speaks.
+UNCONDITIONAL = _guard("unconditional", lambda f: f.offer_unconditional or not f.offer_items)
+OFFER_LAWFUL = _guard("offer_lawful", lambda f: f.offer_lawful or not f.offer_items)
+OFFER_APPROVED = _guard("offer_approved", lambda f: f.offer_approved or not f.offer_items)
 TALKS_LEFT = _guard("talks_left", lambda f: f.renegotiations < f.most_renegotiations)
 ALL_DONE = _guard("all_done", lambda f: f.remedies > 0 and f.remedies_done == f.remedies)
 ALL_PROVEN = _guard("all_proven", lambda f: f.remedies_unproven == 0)

@@ -6,9 +6,10 @@ What happened is judged by an account of its own (`Witness`), never by the facts
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,17 +22,33 @@ from django.utils import timezone
 from apps.callbacks.models import Callback
 from apps.core.exceptions import DomainError
 from apps.core.models import Approval
+from apps.core.reference import touch
 from apps.core.services import approvals
 from apps.feedback.models import Feedback, FeedbackChange
 from apps.messaging.models import OutboundMessage
 from apps.messaging.services.outbox import mark_sent
 from apps.repairs import guards
-from apps.repairs.models import Offer, PublicReply, Remedy, RepairCase
+from apps.repairs.models import Offer, PublicReply, Remedy, RepairCase, RepairPolicy
+from apps.repairs.selectors.reference import forget_rules
 from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies
 from apps.repairs.services.moving import move
 from apps.rewards.models import Budget, Grant, LedgerEntry
 from tests.factories import NOW
-from tests.repairs.world import INVITATION, OFFER, REPLY, Shop, line, make_case, make_shop, picture
+from tests.repairs.world import (
+    INVITATION,
+    OFFER,
+    REPLY,
+    Shop,
+    agreed,
+    carried_out,
+    line,
+    make_case,
+    make_shop,
+    picture,
+    satisfied,
+    talked,
+    with_evidence,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +57,8 @@ STEPS = 16
 PARTS = 4
 #: After so many sequences in vain a guard counts as useless.
 MOST = 300
-Stage = tuple[Shop, dict[str, int]]
+TRIES = 4
+STARTS = ("A", "A", "S", "B", "waiting", "doing", "called", "happy", "accused")
 CLEAN = (INVITATION, "如果您愿意，可以按真实感受更新评价，不更新也没关系。")
 #: Neutral in tone, but with a benefit attached; lawful, but leaning; lawful and flat, without the way out.
 BRIBE = "如果您愿意，可以按真实感受更新评价，更新后返现5元，好与不好都行。"
@@ -76,9 +94,10 @@ class Witness:
 class World:
     """One case and everything that can be tried on it."""
 
-    def __init__(self, rng: random.Random, shop: Shop, case: RepairCase) -> None:
-        self.rng, self.shop, self.seen = rng, shop, Witness()
-        self.now = NOW
+    def __init__(
+        self, rng: random.Random, shop: Shop, case: RepairCase, seen: Witness, now: datetime
+    ) -> None:
+        self.rng, self.shop, self.seen, self.now = rng, shop, seen, now
         self.case = case
         self.done: list[str] = []
 
@@ -112,6 +131,18 @@ class World:
 
     def do_wait(self) -> None:
         self.now += timedelta(hours=self.rng.choice((1, 5, 13, 25, 73, 300)))
+
+    def do_night(self) -> None:
+        local = timezone.localtime(self.now)
+        self.now = local.replace(hour=23) + timedelta(days=local.hour >= 23)
+
+    def do_next_day(self) -> None:
+        self.now += timedelta(days=1)
+
+    def do_refuse_contact(self) -> Any:
+        """The customer writes to us: please do not ask me about my review."""
+        RepairCase.objects.filter(pk=self.case.pk).update(refuses_review_contact=True)
+        return lambda: setattr(self.seen, "refused_contact", True)
 
     def do_triage(self) -> None:
         cases.triage(case=self.case, by=self.people(), now=self.now)
@@ -297,7 +328,10 @@ class World:
         replies.write(case=self.case, text=REPLY, by=self.people(), now=self.now)
 
     def do_put_reply_out(self) -> None:
-        message = OutboundMessage.objects.filter(channel="public_reply", state="to_do").first()
+        key = f"feedback:{self.case.feedback_id}"
+        message = OutboundMessage.objects.filter(
+            channel="public_reply", state="to_do", subject_key=key
+        ).first()
         if message is not None:
             mark_sent(message=message, proof="页面可见", by=self.people(), now=self.now)
             replies.on_message(message_id=message.pk, now=self.now)
@@ -393,25 +427,39 @@ class World:
 
     # -- damage: rows as another program, a restored copy or a mistake may leave them ----------
     def do_spoil(self) -> None:
-        case, rng = RepairCase.objects.filter(pk=self.case.pk), self.rng
-        kind = rng.choice(("offer", "approval", "executed", "score", "proof", "apology"))
-        status = self.case.status
-        if kind == "offer":
-            Offer.objects.filter(case=self.case, status="ready").update(
-                text=rng.choice((CONDITIONAL, UNLAWFUL))
-            )
-        elif kind == "approval":
-            Offer.objects.filter(case=self.case, status="waiting").update(status="ready")
-        elif kind == "executed" and status in ("satisfied", "callback") and self.case.invited_at is None:
-            case.update(executed_at=None)
+        getattr(
+            self,
+            f"do_spoil_{self.rng.choice(('text', 'approval', 'executed', 'score', 'status', 'proof', 'talk'))}",
+        )()
+
+    def do_spoil_text(self) -> None:
+        text = self.rng.choice((CONDITIONAL, UNLAWFUL))
+        Offer.objects.filter(case=self.case, status="ready").update(text=text)
+
+    def do_spoil_approval(self) -> None:
+        Offer.objects.filter(case=self.case, status="waiting").update(status="ready")
+
+    def do_spoil_executed(self) -> None:
+        if self.case.status in ("satisfied", "callback") and self.case.invited_at is None:
+            RepairCase.objects.filter(pk=self.case.pk).update(executed_at=None)
             self.seen.carried_out = 0
-        elif kind == "score" and status == "satisfied":
-            case.update(satisfaction=2)
+
+    def do_spoil_score(self) -> None:
+        if self.case.status == "satisfied":
+            RepairCase.objects.filter(pk=self.case.pk).update(satisfaction=2)
             self.seen.score = 2
-        elif kind == "proof":
-            Remedy.objects.filter(offer__case=self.case, status="done").update(proof=None, tracking_no="")
-        elif kind == "apology" and status in ("contacted", "renegotiate"):
-            case.update(**rng.choice(({"apologised": False}, {"wishes": ""})))
+
+    def do_spoil_status(self) -> None:
+        if self.case.status == "invited":
+            RepairCase.objects.filter(pk=self.case.pk).update(status="satisfied")
+
+    def do_spoil_proof(self) -> None:
+        Remedy.objects.filter(offer__case=self.case, status="done").update(proof=None, tracking_no="")
+
+    def do_spoil_talk(self) -> None:
+        if self.case.status in ("contacted", "renegotiate"):
+            what = self.rng.choice(({"apologised": False}, {"wishes": ""}))
+            RepairCase.objects.filter(pk=self.case.pk).update(**what)
             self.seen.talked = False
 
     # -- promises ----------
@@ -424,7 +472,7 @@ class World:
             raise Broken("more than two new offers")
         if case.status != before:
             if case.status == "unreachable" and (
-                len(seen.vain) < 3 or len({timezone.localdate(at) for at in seen.vain}) < 3
+                len(seen.vain) < TRIES or len({timezone.localdate(at) for at in seen.vain}) < 3
             ):
                 raise Broken("given up after too few tries or days")
             if case.status == "revised" and not seen.better_seen:
@@ -445,11 +493,16 @@ class World:
         budget = Budget.objects.get(pk=self.shop.budget.pk)
         if budget.committed + budget.spent > budget.amount:
             raise Broken("a budget was exceeded")
-        commits = Counter(LedgerEntry.objects.filter(kind="commit").values_list("grant_id", flat=True))
+        grants = Grant.objects.filter(subject_key=f"repair:{self.case.pk}")
+        commits = Counter(
+            LedgerEntry.objects.filter(kind="commit", grant__in=grants).values_list("grant_id", flat=True)
+        )
         if any(count > 1 for count in commits.values()):
             raise Broken("something was paid twice")
-        paid = Counter(Remedy.objects.filter(grant__isnull=False).values_list("grant_id", flat=True))
-        if any(count > 1 for count in paid.values()) or Grant.objects.count() != len(paid):
+        paid = Remedy.objects.filter(offer__case=self.case, grant__isnull=False).values_list(
+            "grant_id", flat=True
+        )
+        if sorted(paid) != sorted(grants.values_list("pk", flat=True)):
             raise Broken("a payment without its remedy")
 
 
@@ -477,25 +530,63 @@ ONWARD: dict[str, tuple[str, ...]] = {
 ANYTHING = tuple(name.removeprefix("do_") for name in dir(World) if name.startswith("do_"))
 
 
-@pytest.fixture
-def stage(db: None) -> Stage:
-    """One shop and a case of each tier; every sequence starts from here and is taken back."""
+@dataclass
+class Stage:
+    """One shop and cases to start from: new ones of each tier, and one of each later station."""
+
+    shop: Shop
+    cases: dict[str, tuple[int, Witness, datetime]]
+
+
+def make_stage() -> Stage:
+    """Four tries on three days: so both are counted."""
+    RepairPolicy.objects.update(tries=TRIES)
+    touch("repairs")
     shop = make_shop()
-    return shop, {grade: make_case(shop, grade=grade).pk for grade in "SAB"}
+    started: dict[str, tuple[int, Witness, datetime]] = {}
+    for tier in "SAB":
+        started[tier] = (make_case(shop, grade=tier).pk, Witness(), shop.now)
+    above = talked(shop, make_case(shop))
+    big = [line(shop, "refund", amount=Decimal(450))]
+    offers.prepare(case=above, text=OFFER, lines=big, by=shop.agent, now=shop.now)
+    started["waiting"] = (above.pk, Witness(talked=True), shop.now)
+    under_way = agreed(
+        shop, make_case(shop), line(shop, "exchange"), line(shop, "refund", amount=Decimal(40))
+    )
+    offers.execute(case=under_way, by=shop.agent, now=shop.now)
+    started["doing"] = (under_way.pk, Witness(talked=True), shop.now)
+    carried = carried_out(shop, make_case(shop))
+    started["called"] = (carried.pk, Witness(talked=True, carried_out=1), shop.now)
+    happy = satisfied(shop, make_case(shop))
+    started["happy"] = (happy.pk, Witness(talked=True, carried_out=1, score=5), shop.now)
+    shop.now = NOW
+    accused = with_evidence(shop, make_case(shop))
+    started["accused"] = (accused.pk, Witness(grounds={"asks_money": True, "never_bought": True}), NOW)
+    return Stage(shop, started)
 
 
-def run(stage: Stage, seed: int, *, towards: tuple[str, ...] = (), steps: int = STEPS) -> World:
+@pytest.fixture
+def stage(db: None) -> Iterator[Stage]:
+    """Every sequence starts from here and is taken back."""
+    yield make_stage()
+    forget_rules()
+
+
+def run(
+    stage: Stage, seed: int, *, towards: tuple[str, ...] = (), start: str = "", steps: int = STEPS
+) -> World:
     """One random sequence. `towards` are steps that are tried more often."""
     rng = random.Random(seed)
-    shop, cases_by_grade = stage
+    shop = stage.shop
     Budget.objects.filter(pk=shop.budget.pk).update(amount=rng.choice((100, 500, 5000)))
+    pk, seen, now = stage.cases[start or rng.choice(STARTS)]
     case = RepairCase.objects.select_related("feedback", "feedback__channel", "channel", "customer").get(
-        pk=cases_by_grade[rng.choice("AASB")]
+        pk=pk
     )
-    world = World(rng, shop, case)
+    world = World(rng, shop, case, copy.deepcopy(seen), now)
     for _step in range(steps):
         onward = ONWARD.get(world.status(), ("import_change", "reopen", "list_lacks_it", "gone"))
-        if towards and rng.random() < 0.35:
+        if towards and rng.random() < 0.55:
             name = rng.choice(towards)
         else:
             name = rng.choice(onward) if rng.random() < 0.85 else rng.choice(ANYTHING)
@@ -541,130 +632,58 @@ def test_no_sequence_breaks_a_promise(part: int, stage: Stage) -> None:
 #: What leads to the place where a guard is needed.
 TOWARDS: dict[str, tuple[str, ...]] = {
     "s_lead": ("contact",),
-    "apologised": ("contact", "prepare", "spoil"),
-    "listened": ("contact", "prepare", "spoil"),
+    "apologised": ("contact", "prepare", "spoil_talk"),
+    "listened": ("contact", "prepare", "spoil_talk"),
     "not_about_review": ("contact",),
-    "enough_tries": ("try_contact", "give_up_contact", "wait"),
+    "enough_tries": ("try_contact", "give_up_contact", "next_day"),
     "enough_days": ("try_contact", "try_contact", "give_up_contact"),
     "has_offer": ("contact", "propose"),
-    "unconditional": ("contact", "prepare", "spoil", "propose"),
-    "offer_lawful": ("contact", "prepare", "spoil", "propose"),
-    "offer_approved": ("contact", "prepare", "spoil", "propose"),
+    "unconditional": ("contact", "prepare", "spoil_text", "propose"),
+    "offer_lawful": ("contact", "prepare", "spoil_text", "propose"),
+    "offer_approved": ("spoil_approval", "propose"),
     "talks_left": ("contact", "prepare", "decide", "propose", "refuse"),
-    "all_done": ("contact", "prepare", "propose", "accept", "execute", "complete"),
-    "all_proven": ("contact", "prepare", "propose", "accept", "execute", "finish", "spoil", "complete"),
-    "executed": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "result",
-        "spoil",
-        "invite",
-    ),
-    "satisfied": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "say_satisfied",
-    ),
-    "unsatisfied": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "say_satisfied",
-    ),
-    "callback_given_up": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "missed",
-    ),
-    "not_invited": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "result",
-        "invite",
-        "keep",
-        "reopen",
-    ),
-    "not_refused": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "result",
-        "invite",
-    ),
-    "hours": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "result",
-        "wait",
-        "invite",
-    ),
-    "text_neutral": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "result",
-        "invite",
-    ),
-    "text_lawful": (
-        "contact",
-        "prepare",
-        "propose",
-        "accept",
-        "execute",
-        "finish",
-        "complete",
-        "result",
-        "invite",
-    ),
+    "all_done": ("finish", "complete"),
+    "all_proven": ("finish", "finish", "spoil_proof", "complete"),
+    "executed": ("spoil", "spoil", "invite"),
+    "satisfied": ("say_satisfied",),
+    "unsatisfied": ("say_satisfied",),
+    "callback_given_up": ("missed",),
+    "not_invited": ("invite", "spoil_status"),
+    "not_refused": ("refuse_contact", "invite"),
+    "hours": ("night", "invite"),
+    "text_neutral": ("invite",),
+    "text_lawful": ("invite",),
     "replied": ("contact", "end_talks", "finish_reply"),
     "reply_approved": ("contact", "end_talks", "write_reply", "put_reply_out", "turn_urgent", "finish_reply"),
     "two_grounds": ("suspect", "evidence", "appeal"),
     "malice": ("suspect", "evidence", "appeal"),
     "evidence_dated": ("suspect", "evidence", "appeal"),
-    "case_number": ("suspect", "evidence", "appeal"),
-    "within_window": ("wait", "suspect", "evidence", "appeal"),
-    "appeals_left": ("suspect", "evidence", "appeal", "reject_appeal"),
+    "case_number": ("appeal",),
+    "within_window": ("wait", "appeal"),
+    "appeals_left": ("appeal", "appeal", "reject_appeal", "evidence"),
     "seen_better": ("import_change",),
     "unseen": ("gone",),
     "by_person": ("list_lacks_it", "gone"),
     "proof": ("list_lacks_it", "gone"),
+}
+#: Where the way to a guard is long, a sequence starts on it.
+START = {
+    "offer_approved": "waiting",
+    "all_done": "doing",
+    "all_proven": "doing",
+    "enough_tries": "A",
+    "executed": "happy",
+    "satisfied": "called",
+    "unsatisfied": "called",
+    "callback_given_up": "called",
+    "not_invited": "happy",
+    "not_refused": "happy",
+    "hours": "happy",
+    "text_neutral": "happy",
+    "text_lawful": "happy",
+    "case_number": "accused",
+    "within_window": "accused",
+    "appeals_left": "accused",
 }
 CODES = sorted({guard.code for group in guards.GUARDS.values() for guard in group})
 
@@ -686,15 +705,15 @@ def test_without_any_one_guard_a_promise_is_broken(
             verb: tuple(guard for guard in group if guard.code != code) for verb, group in whole.items()
         }
         monkeypatch.setattr(guards, "GUARDS", without)
-        if not any(breaks(stage, seed, TOWARDS[code]) for seed in range(MOST)):
+        if not any(breaks(stage, seed, code) for seed in range(MOST)):
             useless.append(code)
     assert not useless, f"nothing fails without {useless}"
 
 
-def breaks(stage: Stage, seed: int, towards: tuple[str, ...]) -> bool:
+def breaks(stage: Stage, seed: int, code: str) -> bool:
     """Whether this sequence breaks a promise, or the database has to step in."""
     try:
-        in_vain(stage, seed, towards=towards, steps=40)
+        in_vain(stage, seed, towards=TOWARDS[code], start=START.get(code, ""), steps=30)
     except (Broken, IntegrityError, AssertionError):
         return True
     return False

@@ -445,7 +445,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='repaircase',
-            constraint=models.CheckConstraint(condition=models.Q(('invited_at__isnull', True), models.Q(('executed_at__isnull', False), ('refuses_review_contact', False), models.Q(('invitation', ''), _negated=True)), _connector='OR'), name='repairs_invited_after_remedy'),
+            constraint=models.CheckConstraint(condition=models.Q(('invited_at__isnull', True), models.Q(('executed_at__isnull', False), models.Q(('invitation', ''), _negated=True)), _connector='OR'), name='repairs_invited_after_remedy'),
         ),
         migrations.AddConstraint(
             model_name='repaircase',

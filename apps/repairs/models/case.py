@@ -165,8 +165,7 @@ class RepairCase(models.Model):
             # What no code path may do, the database refuses as well.
             models.CheckConstraint(
                 condition=models.Q(invited_at__isnull=True)
-                | models.Q(executed_at__isnull=False, refuses_review_contact=False)
-                & ~models.Q(invitation=""),
+                | models.Q(executed_at__isnull=False) & ~models.Q(invitation=""),
                 name="repairs_invited_after_remedy",
             ),
             models.CheckConstraint(

@@ -42,7 +42,6 @@ def facts_of(case: RepairCase, *, by: User | None, now: datetime, **known: Any) 
         tries_needed=rules.tries,
         days_needed=rules.try_days,
         offer_items=len(remedies),
-        offer_live=offer is not None,
         offer_approved=offer is not None and is_approved(offer),
         renegotiations=case.renegotiations,
         most_renegotiations=rules.renegotiations,
