@@ -45,6 +45,12 @@ SCHEDULES = (
     (_("Coupons and points past their date"), "apps.rewards.tasks.expire_rewards_task", 1, HOURS),
     (_("Free coupons of cancelled orders"), "apps.rewards.tasks.free_coupons_task", 10, MINUTES),
     (_("Gifts that should have been sent"), "apps.rewards.tasks.overdue_gifts_task", 1, HOURS),
+    (
+        _("People: figures, scores, quality sample, trainings"),
+        "apps.performance.tasks.count_performance_task",
+        24,
+        HOURS,
+    ),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

@@ -222,6 +222,85 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": pgettext_lazy("menu", "People"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                item(
+                    _("My performance"),
+                    "person",
+                    "admin:performance_agentmonth_mine",
+                    "performance.view_agentmonth",
+                ),
+                item(
+                    _("Team performance"),
+                    "leaderboard",
+                    "admin:performance_agentmonth_team",
+                    "performance.lead_team",
+                ),
+                item(
+                    _("Monthly scores"),
+                    "grade",
+                    "admin:performance_monthlyscore_changelist",
+                    "performance.view_monthlyscore",
+                ),
+                item(
+                    _("Quality reviews"),
+                    "fact_check",
+                    "admin:performance_qualityreview_changelist",
+                    "performance.view_qualityreview",
+                ),
+                item(
+                    _("Coaching notes"),
+                    "rate_review",
+                    "admin:performance_coachingnote_changelist",
+                    "performance.view_coachingnote",
+                ),
+                item(
+                    _("Trainings"),
+                    "school",
+                    "admin:performance_trainingsession_changelist",
+                    "performance.view_trainingsession",
+                ),
+                item(
+                    _("Proposed trainings"),
+                    "lightbulb",
+                    "admin:performance_trainingproposal_changelist",
+                    "performance.view_trainingproposal",
+                ),
+                item(
+                    _("Weights of the score"),
+                    "balance",
+                    "admin:performance_scoreweights_changelist",
+                    "performance.add_scoreweights",
+                ),
+                item(
+                    _("Quality samples"),
+                    "casino",
+                    "admin:performance_qualitysample_changelist",
+                    "performance.view_qualitysample",
+                ),
+                item(
+                    _("Quality criteria"),
+                    "checklist",
+                    "admin:performance_qualitycriterion_changelist",
+                    "performance.change_qualitycriterion",
+                ),
+                item(
+                    _("Samples and trainings"),
+                    "rule",
+                    "admin:performance_performancepolicy_changelist",
+                    "performance.view_performancepolicy",
+                ),
+                item(
+                    _("Months of figures"),
+                    "calendar_month",
+                    "admin:performance_monthroll_changelist",
+                    "performance.view_monthroll",
+                ),
+            ],
+        },
+        {
             "title": _("Compliance"),
             "separator": True,
             "collapsible": True,
@@ -298,7 +377,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     _("Remedies"), "redeem", "admin:repairs_remedytype_changelist", "repairs.view_remedytype"
                 ),
                 item(
-                    _("Appeal rules"), "balance", "admin:repairs_appealrule_changelist", "repairs.view_appealrule"
+                    _("Appeal rules"),
+                    "balance",
+                    "admin:repairs_appealrule_changelist",
+                    "repairs.view_appealrule",
                 ),
                 item(
                     _("Public pages"),
