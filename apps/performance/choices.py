@@ -47,7 +47,8 @@ OBJECTIONS: dict[str, Any] = {
     "flat": _("Full points and no points cannot lie at the same value."),
     "direction": _("Full points lie on the worse side: for shares higher is better, for time, cost and cases opened again lower is."),
     "tempting": _(
-        "Withdrawn or revised reviews may carry a third of the weight at most. Staff who are paid for them press customers: that is harassment, and it makes reviews untrue (Anti-Unfair Competition Law)."
+        "Withdrawn or revised reviews may carry a third of the weight at most. Staff who are paid for them press "
+        "customers: that is harassment, and it makes reviews untrue (Anti-Unfair Competition Law)."
     ),
 }  # fmt: skip
 

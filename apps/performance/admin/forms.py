@@ -217,6 +217,10 @@ class SessionForm(forms.ModelForm):
         widget=forms.ClearableFileInput(attrs={"class": "fc-input", "accept": ".pdf,image/*"}),
     )  # fmt: skip
 
+    link = forms.URLField(
+        label=gettext_lazy("meeting address"), max_length=300, required=False, assume_scheme="https"
+    )
+
     class Meta:
         model = TrainingSession
         fields = (

@@ -13,7 +13,8 @@ from apps.performance.choices import FIGURE_HELP, FIGURE_LABELS, OBJECTIONS
 from apps.performance.figures import FIGURES, Figure
 from apps.performance.models import AgentMonth
 
-#: Columns of the team table, in their order. Opened again and satisfaction stand beside speed on purpose: ranking by speed alone pushes early closing (peers 3.20).
+#: Columns of the team table, in their order. Opened again and satisfaction stand beside speed on purpose: ranking by
+#: speed alone pushes early closing (peers 3.20).
 COLUMNS = (
     "handled", "on_time", "response_median", "response_p90", "csat", "reopened", "repair_success", "withdrawn", "cost",
     "quality", "compliance", "callbacks",
