@@ -75,7 +75,12 @@ def test_a_talk_needs_an_apology_and_an_ear(shop: Shop) -> None:
 def test_the_first_talk_does_not_mention_the_review(shop: Shop) -> None:
     with pytest.raises(GuardFailed) as error:
         cases.contact(
-            case=make_case(shop), how="phone", said="抱歉，麻烦您把差评删了", wishes="换一个", by=shop.agent, now=shop.now
+            case=make_case(shop),
+            how="phone",
+            said="抱歉，麻烦您把差评删了",
+            wishes="换一个",
+            by=shop.agent,
+            now=shop.now,
         )
     assert missing(error) == ["not_about_review"]
 
@@ -155,10 +160,18 @@ def test_threefold_compensation_needs_management_and_legal_two_people(shop: Shop
 def test_a_rejected_offer_is_off_and_another_can_be_written(shop: Shop) -> None:
     case = talked(shop, make_case(shop))
     offer = offers.prepare(
-        case=case, text="退您150元。", lines=[line(shop, "refund", amount=Decimal(150))], by=shop.agent, now=shop.now
+        case=case,
+        text="退您150元。",
+        lines=[line(shop, "refund", amount=Decimal(150))],
+        by=shop.agent,
+        now=shop.now,
     )
     approvals.decide(
-        approval=Approval.objects.get(state="pending"), verb="reject", by=shop.lead, now=shop.now, reason="太多"
+        approval=Approval.objects.get(state="pending"),
+        verb="reject",
+        by=shop.lead,
+        now=shop.now,
+        reason="太多",
     )
     offer.refresh_from_db()
     assert offer.status == "cancelled"
@@ -182,7 +195,10 @@ def test_law_sets_the_latest_day(shop: Shop) -> None:
 
 def test_executing_books_once_and_hands_work_over(shop: Shop) -> None:
     case = agreed(
-        shop, make_case(shop), line(shop, "refund", amount=Decimal(60)), line(shop, "coupon", coupon_type=shop.coupon)
+        shop,
+        make_case(shop),
+        line(shop, "refund", amount=Decimal(60)),
+        line(shop, "coupon", coupon_type=shop.coupon),
     )
     offers.execute(case=case, by=shop.agent, now=shop.now)
     with pytest.raises(IllegalMove):
@@ -250,7 +266,12 @@ def test_carried_out_resolves_the_feedback_and_plans_a_callback(shop: Shop) -> N
 def test_an_unhappy_callback_opens_the_feedback_again(shop: Shop) -> None:
     case = carried_out(shop, make_case(shop))
     callbacks.record_result(
-        case=case, satisfaction=2, how="phone", said="还是漏水", by=shop.other, now=shop.now + timedelta(days=3)
+        case=case,
+        satisfaction=2,
+        how="phone",
+        said="还是漏水",
+        by=shop.other,
+        now=shop.now + timedelta(days=3),
     )
     case = fresh(case)
     assert (case.status, case.feedback.status) == ("unsatisfied", "in_progress")
@@ -312,13 +333,19 @@ def test_a_reply_on_the_case_takes_the_same_invitation(shop: Shop) -> None:
     moves.reopen(feedback=case.feedback, by=shop.agent, now=shop.now, reason="再聊聊")
     case = fresh(case)
     send_reply(
-        feedback=case.feedback, reply=Reply(channel="platform_im", text=INVITATION, token="t1"), by=shop.agent, now=shop.now
+        feedback=case.feedback,
+        reply=Reply(channel="platform_im", text=INVITATION, token="t1"),
+        by=shop.agent,
+        now=shop.now,
     )
     case = fresh(case)
     assert (case.status, case.invited_by) == ("invited", shop.agent)
     with pytest.raises(Unlawful):
         send_reply(
-            feedback=case.feedback, reply=Reply(channel="platform_im", text=INVITATION, token="t2"), by=shop.other, now=shop.now
+            feedback=case.feedback,
+            reply=Reply(channel="platform_im", text=INVITATION, token="t2"),
+            by=shop.other,
+            now=shop.now,
         )
 
 
@@ -328,7 +355,10 @@ def test_a_reply_cannot_invite_before_the_remedy(shop: Shop) -> None:
     case = talked(shop, make_case(shop))
     with pytest.raises(Unlawful):
         send_reply(
-            feedback=case.feedback, reply=Reply(channel="platform_im", text=INVITATION, token="t1"), by=shop.agent, now=shop.now
+            feedback=case.feedback,
+            reply=Reply(channel="platform_im", text=INVITATION, token="t1"),
+            by=shop.agent,
+            now=shop.now,
         )
     assert fresh(case).invited_at is None
 

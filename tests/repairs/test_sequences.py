@@ -79,7 +79,9 @@ class World:
 
     def people(self) -> Any:
         shop = self.shop
-        return self.rng.choice((shop.agent, shop.agent, shop.other, shop.lead, shop.lead, shop.manager, shop.legal))
+        return self.rng.choice(
+            (shop.agent, shop.agent, shop.other, shop.lead, shop.lead, shop.manager, shop.legal)
+        )
 
     # -- steps ----------
     def step(self, name: str) -> bool:
@@ -249,7 +251,9 @@ class World:
         return lambda: setattr(self.seen, "score", score)
 
     def do_callback_ends(self) -> None:
-        Callback.objects.filter(subject_key=f"repair:{self.case.pk}", status="planned").update(status="unreached")
+        Callback.objects.filter(subject_key=f"repair:{self.case.pk}", status="planned").update(
+            status="unreached"
+        )
 
     def do_missed(self) -> None:
         in_vain = Callback.objects.filter(
@@ -385,7 +389,9 @@ class World:
         kind = rng.choice(("offer", "approval", "executed", "score", "proof", "apology"))
         status = self.case.status
         if kind == "offer":
-            Offer.objects.filter(case=self.case, status="ready").update(text=rng.choice((CONDITIONAL, UNLAWFUL)))
+            Offer.objects.filter(case=self.case, status="ready").update(
+                text=rng.choice((CONDITIONAL, UNLAWFUL))
+            )
         elif kind == "approval":
             Offer.objects.filter(case=self.case, status="waiting").update(status="ready")
         elif kind == "executed" and status in ("satisfied", "callback") and self.case.invited_at is None:
@@ -527,15 +533,106 @@ TOWARDS: dict[str, tuple[str, ...]] = {
     "talks_left": ("contact", "prepare", "decide", "propose", "refuse"),
     "all_done": ("contact", "prepare", "propose", "accept", "execute", "complete"),
     "all_proven": ("contact", "prepare", "propose", "accept", "execute", "finish", "spoil", "complete"),
-    "executed": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "spoil", "invite"),
-    "satisfied": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "say_satisfied"),
-    "unsatisfied": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "say_satisfied"),
-    "callback_given_up": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "missed"),
-    "not_invited": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite", "keep", "reopen"),
-    "not_refused": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite"),
-    "hours": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "wait", "invite"),
-    "text_neutral": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite"),
-    "text_lawful": ("contact", "prepare", "propose", "accept", "execute", "finish", "complete", "result", "invite"),
+    "executed": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "spoil",
+        "invite",
+    ),
+    "satisfied": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "say_satisfied",
+    ),
+    "unsatisfied": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "say_satisfied",
+    ),
+    "callback_given_up": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "missed",
+    ),
+    "not_invited": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+        "keep",
+        "reopen",
+    ),
+    "not_refused": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+    ),
+    "hours": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "wait",
+        "invite",
+    ),
+    "text_neutral": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+    ),
+    "text_lawful": (
+        "contact",
+        "prepare",
+        "propose",
+        "accept",
+        "execute",
+        "finish",
+        "complete",
+        "result",
+        "invite",
+    ),
     "replied": ("contact", "end_talks", "finish_reply"),
     "reply_approved": ("contact", "end_talks", "write_reply", "put_reply_out", "turn_urgent", "finish_reply"),
     "two_grounds": ("suspect", "evidence", "appeal"),

@@ -22,14 +22,18 @@ from tests.factories import NOW, arrive, make_user
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _files = itertools.count(1)
-INVITATION = "感谢您确认问题已解决。如果您愿意，可以按真实感受更新或追加评价，好与不好我们都接受；不更新也完全没关系。"
+INVITATION = (
+    "感谢您确认问题已解决。如果您愿意，可以按真实感受更新或追加评价，好与不好我们都接受；不更新也完全没关系。"
+)
 OFFER = "给您换一个全新的杯子，往返运费我们承担，三天内寄出。"
 REPLY = "您好，针对杯子漏水，我们已为您换新并改进了出厂检查，感谢如实反馈，如有需要请联系客服。"
 
 
 def picture(content: bytes = b"") -> SimpleUploadedFile:
     """A picture nobody has seen before, unless its content is given."""
-    return SimpleUploadedFile("p.png", PNG + (content or str(next(_files)).encode()), content_type="image/png")
+    return SimpleUploadedFile(
+        "p.png", PNG + (content or str(next(_files)).encode()), content_type="image/png"
+    )
 
 
 @dataclass
@@ -52,7 +56,9 @@ class Shop:
 def make_shop(*, budget: int = 5000) -> Shop:
     """Ops with two agents, a lead, management, legal; one customer with one order of 200 CNY."""
     customer = Customer.objects.create(name="张小明", phone="13812345678")
-    order = Order.objects.create(order_no="20261110000123", customer=customer, total=Decimal(200), placed_at=NOW)
+    order = Order.objects.create(
+        order_no="20261110000123", customer=customer, total=Decimal(200), placed_at=NOW
+    )
     return Shop(
         agent=make_user("agent", "ops"),
         other=make_user("other", "ops"),
@@ -119,13 +125,20 @@ def make_case(shop: Shop, *, grade: str = "A", rating: int = 1, **values: Any) -
 
 def fresh(case: RepairCase) -> RepairCase:
     """As it stands in the database."""
-    return RepairCase.objects.select_related("feedback", "feedback__channel", "channel", "customer").get(pk=case.pk)
+    return RepairCase.objects.select_related("feedback", "feedback__channel", "channel", "customer").get(
+        pk=case.pk
+    )
 
 
 def talked(shop: Shop, case: RepairCase, by: User | None = None) -> RepairCase:
     """After the first talk."""
     cases.contact(
-        case=case, how="phone", said="给您添麻烦了，很抱歉。", wishes="想换一个新的", by=by or shop.agent, now=shop.now
+        case=case,
+        how="phone",
+        said="给您添麻烦了，很抱歉。",
+        wishes="想换一个新的",
+        by=by or shop.agent,
+        now=shop.now,
     )
     return fresh(case)
 
@@ -138,7 +151,9 @@ def line(shop: Shop, code: str, **values: Any) -> offers.Line:
 def agreed(shop: Shop, case: RepairCase, *lines: offers.Line) -> RepairCase:
     """An offer within the agent's limit, made and accepted."""
     case = talked(shop, case)
-    offers.prepare(case=case, text=OFFER, lines=lines or [line(shop, "exchange")], by=shop.agent, now=shop.now)
+    offers.prepare(
+        case=case, text=OFFER, lines=lines or [line(shop, "exchange")], by=shop.agent, now=shop.now
+    )
     decide_all(shop)
     offers.propose(case=case, how="phone", by=shop.agent, now=shop.now)
     offers.accept(case=case, by=shop.agent, now=shop.now)
@@ -159,7 +174,12 @@ def finish_all(shop: Shop, case: RepairCase) -> None:
     for offer in case.offers.filter(status="accepted"):
         for remedy in offer.remedies.filter(status="doing"):
             offers.finish_remedy(
-                remedy=remedy, tracking_no="SF123456", carrier="顺丰", proof=picture(), by=shop.agent, now=shop.now
+                remedy=remedy,
+                tracking_no="SF123456",
+                carrier="顺丰",
+                proof=picture(),
+                by=shop.agent,
+                now=shop.now,
             )
 
 
@@ -195,7 +215,13 @@ def with_evidence(shop: Shop, case: RepairCase, *grounds: str) -> RepairCase:
     appeals.suspect(case=case, reason="聊天里索要红包", by=shop.agent, now=shop.now)
     for ground in grounds or ("asks_money", "never_bought"):
         appeals.add_evidence(
-            case=case, ground=ground, what="截图：聊天记录", captured_at=shop.now, file=picture(), by=shop.agent, now=shop.now
+            case=case,
+            ground=ground,
+            what="截图：聊天记录",
+            captured_at=shop.now,
+            file=picture(),
+            by=shop.agent,
+            now=shop.now,
         )
     return fresh(case)
 

@@ -67,6 +67,7 @@ class QuestionInline(PartInline):
 
     model = QuizQuestion
     form = QuestionForm
+    with_new = True
     fields = ("position", "text", "kind", "options", "right", "explanation")
 
 
