@@ -59,7 +59,7 @@ class WeightsForm(PageForm):
         label=gettext_lazy("Least number of cases"), min_value=5, max_value=200,
         help_text=gettext_lazy("A figure that rests on fewer does not count."),
     )  # fmt: skip
-    note = forms.CharField(label=gettext_lazy("Why"), max_length=200, required=False)
+    note = forms.CharField(label=gettext_lazy("Reason"), max_length=200, required=False)
 
     def __init__(self, *args: Any, current: ScoreWeights | None = None, **kwargs: Any) -> None:
         known = {row["figure"]: row for row in current.rules} if current else {}

@@ -21,7 +21,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from unfold.decorators import display
 
 from apps.compliance.admin.try_text import marked, shown
@@ -286,7 +286,7 @@ class TrainingSessionAdmin(MovesMixin, ShopModelAdmin):
             _("Invite to “%(topic)s”") % {"topic": session.topic},
             obj=session,
             form=form,
-            button=_("Invite"),
+            button=pgettext("training", "Invite"),
             back=reverse("admin:performance_trainingsession_change", args=[session.pk]),
         )
 

@@ -18,7 +18,7 @@ class PerformancePolicy(Stamped):
     """There is exactly one row."""
 
     sample_count = models.PositiveSmallIntegerField(
-        _("cases per person"), default=5, validators=_whole(1, 50), help_text=_("At least so many a month.")
+        _("cases per person"), default=10, validators=_whole(1, 50), help_text=_("At least so many a month.")
     )
     sample_percent = models.PositiveSmallIntegerField(
         _("or share of the cases (%)"),

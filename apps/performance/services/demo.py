@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from apps.core.exceptions import DomainError
@@ -94,7 +95,7 @@ def _sample(month: object, boss: User, story: dict[str, list[dict[str, object]]]
 def _scores(month: object, boss: User, now: datetime) -> None:
     scores.draft(month=month, now=now)  # type: ignore[arg-type]
     rows = MonthlyScore.objects.exclude(person=boss).filter(month=month).select_related("person")
-    for row in list(rows.order_by("person_id"))[:3]:
+    for row in list(rows.order_by(F("score").desc(nulls_last=True), "person_id"))[:3]:
         scores.publish(row=row, by=boss, now=now)
 
 
@@ -138,7 +139,12 @@ def _held(session: TrainingSession, lead: User, people: list[User], now: datetim
     told = Feedback.objects.filter(
         source=Source.DEMO, status__in=("resolved", "closed"), entries__kind__in=("contact", "reply", "inbound")
     )  # fmt: skip
-    case = told.filter(sentiment="negative").distinct().order_by("pk").first()
+    case = (
+        told.filter(sentiment="negative", text__regex=".{16,}")
+        .annotate(lines=Count("entries"))
+        .order_by("-lines", "pk")
+        .first()
+    )
     if case is not None:
         training.add_replay(
             session=session, number=case.number, lesson="先致歉、再核实，方案不附任何条件。", by=lead, now=now
@@ -146,8 +152,9 @@ def _held(session: TrainingSession, lead: User, people: list[User], now: datetim
 
 
 def clear() -> int:
-    """Everything about people of the demo shop goes, and what was drawn from its cases."""
-    people = User.objects.filter(username__in=demo_usernames())
+    """Everything about people of the demo shop goes, and about whoever tried their hand at its cases."""
+    worked = Feedback.objects.filter(source=Source.DEMO, assignee__isnull=False).values("assignee_id")
+    people = User.objects.filter(Q(username__in=demo_usernames()) | Q(pk__in=worked))
     gone = 0
     TrainingProposal.objects.filter(person__in=people).delete()
     TrainingProposal.objects.filter(team__members__user__in=people).delete()
