@@ -113,6 +113,8 @@ def test_the_person_is_heard(cast: Cast) -> None:
     assert told(cast.alice, "2026-10") == 2
     with pytest.raises(NotPermitted):
         scores.comment(row=row, text="看看", by=cast.bob, now=NOW)
+    with pytest.raises(NotPermitted):
+        scores.comment(row=row, text="看看", by=make_user("kim", "auditor"), now=NOW)
     with pytest.raises(InvalidInput):
         scores.comment(row=row, text=" ", by=cast.alice, now=NOW)
 

@@ -108,7 +108,9 @@ class MonthlyScoreAdmin(MovesMixin, ReadOnlyAdmin):
             comments=row.comments.select_related("by"),
             moves=self.moves_for(request, row),
             seen=row.status,
-            form=(form or CommentForm()) if row.status == ScoreState.PUBLISHED else None,
+            form=(form or CommentForm())
+            if row.status == ScoreState.PUBLISHED and scores.may_comment(row, request.user)  # type: ignore[arg-type]
+            else None,
         )
 
     def comment_view(self, request: HttpRequest, object_id: int) -> HttpResponse:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted
+from apps.core.masking import mask_text
 from apps.core.models import ActionLog, StaffNotice, User
 from apps.core.services.notices import notice_rows, notify
 from apps.core.workflow import check, perform
@@ -148,7 +149,7 @@ def submit(
     log = perform(
         QUALITY, review, "submit", by=by, now=now, via=via,
         changes={
-            "points": got, "most": most, "passed": passed, "comment": comment.strip()[:2000], "reviewer": by,
+            "points": got, "most": most, "passed": passed, "comment": mask_text(comment.strip())[:2000], "reviewer": by,
             "reviewed_at": now,
         },
     )  # fmt: skip
@@ -158,7 +159,7 @@ def submit(
             review=review,
             criterion=row,
             points=points[row.pk].points,
-            comment=points[row.pk].comment.strip()[:300],
+            comment=mask_text(points[row.pk].comment.strip())[:300],
         )
         for row in rows
     )

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted, StaleState
+from apps.core.masking import mask_text
 from apps.core.models import ActionLog, User
 from apps.core.services.notices import notify
 from apps.core.workflow import perform
@@ -20,7 +21,7 @@ from apps.performance.figures import Result, score, step
 from apps.performance.models import AgentMonth, MonthlyScore, ScoreComment, ScoreWeights
 from apps.performance.selectors.people import leads_of, may_see
 from apps.performance.services.months import this_month
-from apps.performance.transitions import SCORE
+from apps.performance.transitions import PUBLISH, SCORE
 
 
 def weights_of(month: date) -> ScoreWeights | None:
@@ -148,14 +149,19 @@ def take_back(*, row: MonthlyScore, by: User, now: datetime, reason: str, via: s
     )  # fmt: skip
 
 
+def may_comment(row: MonthlyScore, by: User) -> bool:
+    """The person, and whoever publishes scores of people they lead; who only reads does not. One query at most."""
+    return by.pk == row.person_id or (by.has_perm(PUBLISH) and may_see(by, row.person_id))
+
+
 @transaction.atomic
 def comment(*, row: MonthlyScore, text: str, by: User, now: datetime) -> ScoreComment:
     """The person's word on their score, or a lead's answer. The other side is told. Raises NotPermitted, InvalidInput."""
-    if row.status != ScoreState.PUBLISHED or not may_see(by, row.person_id):
+    if row.status != ScoreState.PUBLISHED or not may_comment(row, by):
         raise NotPermitted(_("You may not comment on this score."))
     if len(text.strip()) < 2:
         raise InvalidInput(_("Write what you want to say."), field="text")
-    said = ScoreComment.objects.create(score=row, text=text.strip()[:2000], by=by, at=now)
+    said = ScoreComment.objects.create(score=row, text=mask_text(text.strip())[:2000], by=by, at=now)
     others = leads_of(row.person_id) + [row.published_by_id] if by.pk == row.person_id else [row.person_id]
     notify(
         recipients=[pk for pk in others if pk and pk != by.pk],
