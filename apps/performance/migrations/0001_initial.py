@@ -306,7 +306,7 @@ class Migration(migrations.Migration):
                 ('starts_at', models.DateTimeField(verbose_name='begins')),
                 ('minutes', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(600)], verbose_name='minutes')),
                 ('place', models.CharField(blank=True, max_length=120, verbose_name='place')),
-                ('link', models.URLField(blank=True, max_length=300, verbose_name='meeting address')),
+                ('link', models.CharField(blank=True, max_length=300, verbose_name='meeting address', validators=[django.core.validators.URLValidator(['http', 'https'])])),
                 ('pass_percent', models.PositiveSmallIntegerField(default=80, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)], verbose_name='quiz: passed from (%)')),
                 ('status', models.CharField(choices=[('planned', 'planned'), ('held', 'held'), ('closed', 'closed'), ('cancelled', 'called off')], default='planned', max_length=10, verbose_name='state')),
                 ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='feedback.category', verbose_name='category')),

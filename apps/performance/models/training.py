@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -37,7 +37,9 @@ class TrainingSession(Stamped):
         _("minutes"), default=60, validators=[MinValueValidator(5), MaxValueValidator(600)]
     )
     place = models.CharField(_("place"), max_length=120, blank=True)
-    link = models.URLField(_("meeting address"), max_length=300, blank=True)
+    link = models.CharField(
+        _("meeting address"), max_length=300, blank=True, validators=[URLValidator(["http", "https"])]
+    )
     material = models.ForeignKey(
         StoredFile,
         verbose_name=_("material"),
