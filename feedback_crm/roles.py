@@ -207,9 +207,57 @@ LEAD_REPUTATION = [
     "repairs.add_externalindicator",
     "repairs.change_externalindicator",
 ]
+OWN_PERFORMANCE = [
+    "performance.view_agentmonth",
+    "performance.view_monthlyscore",
+    "performance.view_scoreweights",
+    "performance.view_qualityreview",
+    "performance.view_coachingnote",
+    "performance.view_trainingsession",
+]
+LEAD_PERFORMANCE = [
+    *OWN_PERFORMANCE,
+    "performance.lead_team",
+    "performance.export_agentmonth",
+    "performance.publish_monthlyscore",
+    "performance.review_qualityreview",
+    "performance.view_qualitysample",
+    "performance.view_qualitycriterion",
+    "performance.add_coachingnote",
+    "performance.add_trainingsession",
+    "performance.change_trainingsession",
+    "performance.view_trainingproposal",
+    "performance.decide_trainingproposal",
+    "performance.view_performancepolicy",
+]
+MANAGE_PERFORMANCE = [
+    *LEAD_PERFORMANCE,
+    "performance.see_all_performance",
+    "performance.view_monthroll",
+    "performance.lock_monthroll",
+    "performance.add_scoreweights",
+    "performance.add_qualitysample",
+    "performance.add_qualitycriterion",
+    "performance.change_qualitycriterion",
+    "performance.change_performancepolicy",
+]
+READ_PERFORMANCE = [
+    "performance.see_all_performance",
+    "performance.view_agentmonth",
+    "performance.view_monthroll",
+    "performance.view_monthlyscore",
+    "performance.view_scoreweights",
+    "performance.view_qualitysample",
+    "performance.view_qualityreview",
+    "performance.view_qualitycriterion",
+    "performance.view_trainingsession",
+    "performance.view_trainingproposal",
+    "performance.view_performancepolicy",
+]
 OPS = [
     *WORK_REPUTATION,
     *WORK_FEEDBACK,
+    *OWN_PERFORMANCE,
     *VIEW_SHOP,
     "feedback.see_all_feedback",
     "feedback.view_importrun",
@@ -232,6 +280,7 @@ OPS = [
 LEAD = [
     *OPS,
     *LEAD_REPUTATION,
+    *LEAD_PERFORMANCE,
     *LEAD_MESSAGES,
     *REWARDS_LEAD,
     "core.decide_approval",
@@ -297,6 +346,7 @@ LEAD = [
 CARE = [
     *WORK_REPUTATION,
     *WORK_FEEDBACK,
+    *OWN_PERFORMANCE,
     *WORK_REPAIRS,
     *REWARDS_CARE,
     *VIEW_SHOP,
@@ -321,6 +371,7 @@ ROLES: dict[str, list[str]] = {
     "care": CARE,
     "care-lead": [
         *CARE,
+        *LEAD_PERFORMANCE,
         "repairs.lead_repaircase",
         *LEAD_REPUTATION,
         *LEAD_MESSAGES,
@@ -335,6 +386,7 @@ ROLES: dict[str, list[str]] = {
     "pr": [
         *WORK_FEEDBACK,
         *VIEW_SHOP,
+        *OWN_PERFORMANCE,
         *WORK_REPAIRS,
         *WORK_REPUTATION,
         *MAKE_CALLBACKS,
@@ -344,6 +396,7 @@ ROLES: dict[str, list[str]] = {
         *WORK_REPUTATION,
         *LEAD_REPUTATION,
         *WORK_FEEDBACK,
+        *LEAD_PERFORMANCE,
         *WORK_REPAIRS,
         "repairs.lead_repaircase",
         "rewards.spend_lead",
@@ -355,6 +408,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "legal": [
         *WORK_FEEDBACK,
+        *OWN_PERFORMANCE,
         *WORK_REPAIRS,
         "repairs.appeal_repaircase",
         "repairs.change_appealrule",
@@ -373,15 +427,17 @@ ROLES: dict[str, list[str]] = {
     ],
     "manager": [
         *LEAD,
+        *MANAGE_PERFORMANCE,
         *REWARDS_MANAGER,
         "core.view_reveal",
         "core.view_integration",
         "messaging.add_gateway",
         "messaging.change_gateway",
     ],
-    "dept": [*WORK_FEEDBACK, *VIEW_SHOP, *VIEW_REPAIRS],
+    "dept": [*WORK_FEEDBACK, *OWN_PERFORMANCE, *VIEW_SHOP, *VIEW_REPAIRS],
     "store": [
         *WORK_FEEDBACK,
+        *OWN_PERFORMANCE,
         *WORK_REPAIRS,
         *VIEW_SHOP,
         *VIEW_VISITS,
@@ -411,6 +467,7 @@ ROLES: dict[str, list[str]] = {
     "integration": [],
     "auditor": [
         *READ_FEEDBACK,
+        *READ_PERFORMANCE,
         *VIEW_REPAIRS,
         *REWARDS_READ,
         *VIEW_SHOP,

@@ -53,6 +53,12 @@ SCHEDULES = (
     ),
     (_("Ask for reviews after delivery"), "apps.repairs.tasks.ask_for_reviews_task", 1, HOURS),
     (_("Reputation actions past their day"), "apps.repairs.tasks.overdue_actions_task", 12, HOURS),
+    (
+        _("People: figures, scores, quality sample, trainings"),
+        "apps.performance.tasks.count_performance_task",
+        24,
+        HOURS,
+    ),
     (_("Warn of missing public holidays"), "apps.feedback.tasks.check_calendar_task", 12, HOURS),
 )
 

@@ -23,7 +23,9 @@ LARGEST = 250_000
 SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 QUEUE = "/admin/feedback/feedback/"
 # Pictures of the first record behind a list, with what follows its address in place of "change".
-FIRST_OF = {"public-sheet": "sheet", "visit": "change", "symposium": "change", "topic": "change"}
+FIRST_OF = {
+    "public-sheet": "sheet", "visit": "change", "symposium": "change", "topic": "change", "quality-review": "change",
+}  # fmt: skip
 PEOPLE = "/admin/feedback/handover/people/"
 CALLBACKS = "/admin/callbacks/callback/agenda/?who=all"
 RULES, OUTBOX = "/admin/automation/rule/", "/admin/messaging/outboundmessage/"
@@ -168,6 +170,8 @@ def pictures(user: str, lead: str, case: int) -> Iterator[tuple[str, str, str, s
     yield "callbacks", "desktop", lead, CALLBACKS
     yield "callback-sheet", "desktop", lead, CALLBACKS
     yield "dry-run", "desktop", lead, RULES
+    yield "team-performance", "desktop", user, "/admin/performance/agentmonth/team/"
+    yield "quality-review", "desktop", user, "/admin/performance/qualityreview/?status__exact=open"
 
 
 def plan_of_first(page: Page) -> None:

@@ -69,6 +69,9 @@ def test_lists_ask_the_same_for_one_row_and_for_fifty(pages: Client) -> None:  #
         row: Any = model._default_manager.order_by("pk").last()
         if row is None or model is Feedback or not hasattr(model_admin, "list_display"):
             continue
+        if pages.get(address).status_code == 302:
+            # A policy with one row: its list leads straight there.
+            continue
         before = asked(pages, address)
         if filled(model, row) < 40:
             continue

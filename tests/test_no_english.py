@@ -49,6 +49,8 @@ from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
 from apps.messaging.models import MessageTemplate
 from apps.messaging.services.inbound import IncomingMessage, receive
+from apps.performance.models import MonthlyScore, ReplayCase, TrainingProposal
+from apps.performance.services import months, quality, scores, training
 from apps.repairs.models import ExternalIndicator, RepairCase, ReputationAction, ReviewRequestPlan, Showcase
 from apps.repairs.services import appeals, cases, indicators, offers, showcase
 from apps.repairs.services import replies as public_replies
@@ -57,6 +59,7 @@ from apps.rewards.services.grants import Reward
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
 from tests.factories import NOW, Cast, arrive
+from tests.performance.world import LAST, MONTH, figures, make_training, right_answers, sample
 from tests.repairs import world
 from tests.rewards.conftest import give, make_budget, make_gift, make_type
 
@@ -208,6 +211,7 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     repairing()
     rewarding(lin, boss)
     reputation(cast, lin, boss)
+    people(cast, boss)
     client.force_login(boss)
     return client
 
@@ -331,6 +335,21 @@ def test_public_pages_speak_chinese(pages: Client) -> None:
     assert not wrong, "\n".join(sorted(set(wrong)))
 
 
+def people(cast: Cast, boss: User) -> None:
+    """Rows behind the pages of people: figures, a score, a review, a note, a training with quiz and replay, a proposal."""
+    figures(cast.alice, category=None)
+    months.rebuild(month=MONTH, now=NOW)
+    scores.draft(month=LAST, now=NOW)
+    scores.publish(row=MonthlyScore.objects.get(person=cast.alice), by=boss, now=NOW)
+    sample(cast.bob, each=1)
+    quality.write_note(person=cast.alice, kind="agreed", text="先听", by=cast.lin, now=NOW)
+    session = make_training(boss, boss, cast.alice)
+    case = Feedback.objects.filter(status="closed").latest("pk")
+    training.add_replay(session=session, number=case.number, lesson="先道歉", by=boss, now=NOW)
+    training.take_quiz(session=session, answers=right_answers(session), by=boss, now=NOW)
+    TrainingProposal.objects.create(team=cast.team, reason="complaints", count=3, counted_until=NOW)
+
+
 def addresses() -> Iterator[str]:
     """Every page that needs no more than a row: the usual ones and those each admin adds."""
     yield reverse("admin:index")
@@ -349,6 +368,13 @@ def addresses() -> Iterator[str]:
                 with suppress(NoReverseMatch):
                     yield reverse(f"admin:{name}", args=args)
                     break
+    for score in MonthlyScore.objects.all():
+        yield reverse("admin:performance_agentmonth_person", args=[score.person_id]) + "?month=2026-10"
+        yield reverse("admin:performance_monthlyscore_change", args=[score.pk])
+    yield reverse("admin:performance_agentmonth_team") + "?month=2026-10"
+    for row in ReplayCase.objects.all():
+        yield reverse("admin:performance_trainingsession_replay", args=[row.session_id, row.pk])
+        yield reverse("admin:performance_trainingsession_result", args=[row.session_id, 1])
     for customer in Customer.objects.all():
         page = reverse("admin:customers_customer_change", args=[customer.pk])
         yield from (

@@ -13,6 +13,7 @@ from apps.callbacks.services.reference_data import load_callback_reference
 from apps.compliance.services.reference_data import load_rules
 from apps.feedback.services.reference_data import load_feedback_reference
 from apps.messaging.services.reference_data import load_messaging_reference
+from apps.performance.services.reference_data import load_performance_reference
 from apps.repairs.services.reference_data import load_repairs_reference
 from apps.repairs.services.reference_showcase import load_showcase_reference
 from apps.rewards.services.reference_data import load_rewards_reference
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         done |= {"groups": load_groups(), "schedules": load_schedules()}
         done |= load_automation_reference(now=timezone.now())
         done |= load_callback_reference()
+        done |= load_performance_reference()
         year = timezone.localdate().year
         added, missing = load_public_holidays(range(year - 1, year + 2))
         for name, counts in done.items():
