@@ -34,3 +34,14 @@ class RepairQuerySet(models.QuerySet[Any, Any]):
     def overdue(self, now: datetime) -> RepairQuerySet:
         """Open, and the next step should have been done."""
         return self.open().filter(next_due_at__lte=now)
+
+
+class RollupQuerySet(models.QuerySet[Any, Any]):
+    """Figures that were added up by store and handler."""
+
+    def visible_to(self, user: Any) -> RollupQuerySet:
+        """All of them, or those of a person's stores: sums know no single case, so nothing else can be told apart."""
+        from apps.shop.selectors import scope_of
+
+        scope = scope_of(user, see_all="feedback.see_all_feedback")
+        return self if scope.everything else self.filter(store_id__in=scope.stores)
