@@ -148,6 +148,7 @@ LEAD_REPAIRS = [
     "repairs.add_appealrule",
     "repairs.change_appealrule",
 ]
+SEE_FIGURES = ["repairs.view_figures"]
 MAKE_CALLBACKS = [
     "callbacks.view_callback",
     "callbacks.add_callback",
@@ -210,6 +211,7 @@ LEAD = [
     *LEAD_KNOWLEDGE,
     *AUTOMATION_LEAD,
     *LEAD_REPAIRS,
+    *SEE_FIGURES,
     *LEAD_CALLBACKS,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
@@ -287,6 +289,7 @@ ROLES: dict[str, list[str]] = {
     "care-lead": [
         *CARE,
         "repairs.lead_repaircase",
+        *SEE_FIGURES,
         *LEAD_MESSAGES,
         *REWARDS_LEAD,
         "core.decide_approval",
@@ -301,6 +304,7 @@ ROLES: dict[str, list[str]] = {
         *WORK_FEEDBACK,
         *WORK_REPAIRS,
         "repairs.lead_repaircase",
+        *SEE_FIGURES,
         "rewards.spend_lead",
         *VIEW_SHOP,
         "core.decide_approval",
@@ -348,6 +352,7 @@ ROLES: dict[str, list[str]] = {
     "analyst": [
         *READ_FEEDBACK,
         *VIEW_REPAIRS,
+        *SEE_FIGURES,
         *VIEW_SHOP,
         *VIEW_RULES,
         "feedback.view_topic",
@@ -363,6 +368,7 @@ ROLES: dict[str, list[str]] = {
     "auditor": [
         *READ_FEEDBACK,
         *VIEW_REPAIRS,
+        *SEE_FIGURES,
         *REWARDS_READ,
         *VIEW_SHOP,
         *VIEW_RULES,

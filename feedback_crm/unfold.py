@@ -45,6 +45,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "repairs.view_repaircase",
                 ),
                 item(
+                    _("Repair funnel"),
+                    "filter_alt",
+                    "admin:repairs_repaircase_funnel",
+                    "repairs.view_figures",
+                ),
+                item(
                     _("Callbacks"),
                     "phone_callback",
                     "admin:callbacks_callback_agenda",
@@ -298,7 +304,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     _("Remedies"), "redeem", "admin:repairs_remedytype_changelist", "repairs.view_remedytype"
                 ),
                 item(
-                    _("Appeal rules"), "balance", "admin:repairs_appealrule_changelist", "repairs.view_appealrule"
+                    _("Appeal rules"),
+                    "balance",
+                    "admin:repairs_appealrule_changelist",
+                    "repairs.view_appealrule",
                 ),
                 item(
                     _("Public pages"),

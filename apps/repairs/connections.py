@@ -102,7 +102,8 @@ def connect() -> None:
     from apps.feedback.signals import moved, taken_in
     from apps.messaging.signals import message_settled
     from apps.repairs import transitions
-    from apps.repairs.services import demo, offers, replies
+    from apps.repairs.selectors import figures
+    from apps.repairs.services import demo, offers, replies, rollup
 
     taken_in.connect(on_taken_in, dispatch_uid="repairs.taken_in")
     moved.connect(on_moved, dispatch_uid="repairs.moved")
@@ -125,6 +126,9 @@ def connect() -> None:
     VERBS.setdefault("open_repair", _("Repair opened"))
     case_panels.register("repairs", PANEL, order=5)
     demo_parts.register("repairs", DemoPart(demo.load, demo.clear), order=120)
+    # Moments of the demo lie in the past: no refresh would see that they changed.
+    demo_parts.register("repairs.figures", DemoPart(rollup.rebuild_figures, rollup.forget_figures), order=190)
+    figures.register()
     cards.register("repairs.mine", HOME_CARD, order=33)
     cards.register("repairs.lead", LEAD_CARD, order=34)
 

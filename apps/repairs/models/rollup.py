@@ -22,9 +22,7 @@ def _count() -> models.PositiveIntegerField:
 class Narrowed(models.Model):
     """What figures can be narrowed by. Empty: the cases name none."""
 
-    store = models.ForeignKey(
-        Store, null=True, on_delete=models.CASCADE, db_index=False, related_name="+"
-    )
+    store = models.ForeignKey(Store, null=True, on_delete=models.CASCADE, db_index=False, related_name="+")
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
     category = models.ForeignKey(
         Category, null=True, on_delete=models.CASCADE, db_index=False, related_name="+"
