@@ -585,6 +585,7 @@ def test_a_cancelled_order_is_no_purchase_and_a_helped_customer_no_comparison() 
 def test_comparing_asks_the_same_for_few_and_for_many() -> None:
     shop = make_shop()
     asked = []
+    refresh_repeat(now=NOW)
     for count in (2, 12):
         for number in range(count):
             reviewed(shop, buyer(shop, count * 100 + number, again_after=DAY), repaired=number % 2 == 0)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from apps.core.admin.forms import PageForm
 from apps.core.cells import neutral
@@ -36,7 +36,7 @@ NARROWS = ("store", "category", "channel", "agent")
 class FunnelForm(PageForm):
     """Which days and whose repairs."""
 
-    period = forms.ChoiceField(label=gettext_lazy("Period"), choices=PERIODS)
+    period = forms.ChoiceField(label=pgettext_lazy("repair figures", "Period"), choices=PERIODS)
     first = forms.DateField(
         label=gettext_lazy("from"),
         required=False,
@@ -50,7 +50,7 @@ class FunnelForm(PageForm):
     store = forms.ChoiceField(label=gettext_lazy("Store"), required=False)
     category = forms.ChoiceField(label=gettext_lazy("Category"), required=False)
     channel = forms.ChoiceField(label=gettext_lazy("Channel"), required=False)
-    agent = forms.ChoiceField(label=gettext_lazy("Agent"), required=False)
+    agent = forms.ChoiceField(label=pgettext_lazy("repair figures", "Agent"), required=False)
     tier = forms.ChoiceField(
         label=gettext_lazy("Tier"),
         required=False,

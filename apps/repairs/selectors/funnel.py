@@ -220,14 +220,18 @@ class Line:
         """For people."""
         return money(self.cost_each)
 
-    def rank(self, column: str) -> tuple[bool, float]:
-        """Small samples are not ranked: they stand behind the others."""
+    def order(self, column: str, *, down: bool) -> tuple[bool, float, str]:
+        """Where it stands. Small samples are not ranked: they stand behind the others, the largest first."""
         if column == "opened":
-            return False, self.opened
-        if column == "cost":
-            return self.accepted < MANY, float(self.cost_each or 0)
-        share: Said = getattr(self, column)
-        return share.share.n < MANY, share.share.hits / share.share.n if share.share.n else 0.0
+            small, value = False, float(self.opened)
+        elif column == "cost":
+            small, value = self.accepted < MANY, float(self.cost_each or 0)
+        else:
+            share: Share = getattr(self, column).share
+            small, value = share.n < MANY, share.hits / share.n if share.n else 0.0
+        if small:
+            return True, -self.opened, self.name
+        return False, -value if down else value, self.name
 
 
 @dataclass
@@ -318,7 +322,8 @@ def _steps(total: Sums, wanted: Slice) -> list[Step]:
                 meaning=meaning,
                 count=count,
                 width=round(100 * count / total["opened"], 2) if total["opened"] else 0,
-                passed=said(count, before) if column != "opened" else None,
+                # A case that was put right by hand may lack a step; a share above one would say nothing.
+                passed=said(min(count, before), before) if column != "opened" else None,
                 url=queue_url(wanted, tab=tab),
             )
         )
@@ -491,7 +496,7 @@ def _table(found: Figures, group: str, known: Names, params: Mapping[str, str]) 
     column, down = asked.removeprefix("-"), asked.startswith("-")
     if column not in SORTABLE:
         column, down = "opened", True
-    lines.sort(key=lambda line: (line.rank(column)[0], line.rank(column)[1] * (-1 if down else 1), line.name))
+    lines.sort(key=lambda line: line.order(column, down=down))
     sorts = {
         name: {
             "url": f"?{urlencode(dict(params) | {'o': name if name == column and down else f'-{name}'})}#by-{group}",
@@ -545,7 +550,7 @@ def csv_rows(user: Any, wanted: Slice, known: Names, *, now: datetime) -> list[l
     found = figures.read(user, wanted, now=now)
     columns = [*figures.COUNTS]
     heads = [
-        _("Part"), _("Name"), _("From"), _("To"), *(COLUMN_LABELS[name] for name in columns), _("Cost (CNY)"),
+        pgettext("repair figures", "Part"), pgettext("repair figures", "Name"), pgettext("repair figures", "From"), pgettext("repair figures", "To"), *(COLUMN_LABELS[name] for name in columns), _("Cost (CNY)"),
         _("Closed with callback, ripe"), _("Withdrawn within 30 days"), _("Revised within 30 days"), _("Callbacks not ripe yet"),
     ]  # fmt: skip
     rows: list[list[Any]] = [heads]
@@ -595,7 +600,7 @@ COLUMN_LABELS: dict[str, Any] = {
     "unreachable": gettext_lazy("Not reached"),
     "reopened": gettext_lazy("Opened again"),
     "still_open": pgettext_lazy("repairs", "Still open"),
-    "closed": gettext_lazy("Closed"),
+    "closed": pgettext_lazy("repair figures", "Closed"),
     "succeeded": gettext_lazy("Closed and satisfied"),
     "appeals_filed": gettext_lazy("Appeals filed"),
     "appeals_upheld": gettext_lazy("Appeals upheld"),
