@@ -550,9 +550,17 @@ def csv_rows(user: Any, wanted: Slice, known: Names, *, now: datetime) -> list[l
     found = figures.read(user, wanted, now=now)
     columns = [*figures.COUNTS]
     heads = [
-        pgettext("repair figures", "Part"), pgettext("repair figures", "Name"), pgettext("repair figures", "From"), pgettext("repair figures", "To"), *(COLUMN_LABELS[name] for name in columns), _("Cost (CNY)"),
-        _("Closed with callback, ripe"), _("Withdrawn within 30 days"), _("Revised within 30 days"), _("Callbacks not ripe yet"),
-    ]  # fmt: skip
+        pgettext("repair figures", "Part"),
+        pgettext("repair figures", "Name"),
+        pgettext("repair figures", "From"),
+        pgettext("repair figures", "To"),
+        *(COLUMN_LABELS[name] for name in columns),
+        _("Cost (CNY)"),
+        _("Closed with callback, ripe"),
+        _("Withdrawn within 30 days"),
+        _("Revised within 30 days"),
+        _("Callbacks not ripe yet"),
+    ]
     rows: list[list[Any]] = [heads]
 
     def add(part: Any, name: str, total: Sums, after: Sums) -> None:
