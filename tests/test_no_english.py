@@ -46,10 +46,12 @@ from apps.feedback.services import moves, promises, replies, topics, views, visi
 from apps.feedback.services.public_entry import open_page
 from apps.feedback.transitions import FEEDBACK
 from apps.messaging.services.inbound import IncomingMessage, receive
+from apps.repairs.services.rollup import rebuild_figures
 from apps.rewards.services.grants import Reward
 from apps.shop.choices import WorkKind
 from apps.shop.models import Leave, StockLevel, WorkItem
 from tests.factories import NOW, Cast, arrive
+from tests.repairs.test_figures import scatter
 from tests.rewards.conftest import give, make_budget, make_gift, make_type
 
 # What stays in Latin letters in Chinese text as well.
@@ -197,6 +199,8 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     answering(cast, case, boss)
     called_back(cast, case)
     rewarding(lin, boss)
+    scatter(40)
+    rebuild_figures(now=NOW)
     client.force_login(boss)
     return client
 
@@ -288,6 +292,9 @@ def addresses() -> Iterator[str]:
     yield reverse("admin:password_change")
     yield reverse("compliance_try")
     yield reverse("feedback_words") + "?days=90"
+    funnel = reverse("admin:repairs_repaircase_funnel")
+    yield f"{funnel}?period=own&first={NOW.date() - timedelta(days=80)}&last={NOW.date()}"
+    yield f"{funnel}?period=own&first=2026-12-02&last=2026-12-01"
     for row in Callback.objects.all():
         yield reverse("admin:callbacks_callback_change", args=[row.pk])
     for case in Feedback.objects.all()[:3]:
