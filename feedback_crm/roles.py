@@ -148,6 +148,7 @@ LEAD_REPAIRS = [
     "repairs.add_appealrule",
     "repairs.change_appealrule",
 ]
+SEE_FIGURES = ["repairs.view_figures"]
 MAKE_CALLBACKS = [
     "callbacks.view_callback",
     "callbacks.add_callback",
@@ -293,6 +294,7 @@ LEAD = [
     *LEAD_KNOWLEDGE,
     *AUTOMATION_LEAD,
     *LEAD_REPAIRS,
+    *SEE_FIGURES,
     *LEAD_CALLBACKS,
     "feedback.add_publicentry",
     "feedback.change_publicentry",
@@ -374,6 +376,7 @@ ROLES: dict[str, list[str]] = {
         *LEAD_PERFORMANCE,
         "repairs.lead_repaircase",
         *LEAD_REPUTATION,
+        *SEE_FIGURES,
         *LEAD_MESSAGES,
         *REWARDS_LEAD,
         "core.decide_approval",
@@ -399,6 +402,7 @@ ROLES: dict[str, list[str]] = {
         *LEAD_PERFORMANCE,
         *WORK_REPAIRS,
         "repairs.lead_repaircase",
+        *SEE_FIGURES,
         "rewards.spend_lead",
         *VIEW_SHOP,
         "core.decide_approval",
@@ -452,6 +456,7 @@ ROLES: dict[str, list[str]] = {
     "analyst": [
         *READ_FEEDBACK,
         *VIEW_REPAIRS,
+        *SEE_FIGURES,
         *VIEW_SHOP,
         *VIEW_RULES,
         "feedback.view_topic",
@@ -469,6 +474,7 @@ ROLES: dict[str, list[str]] = {
         *READ_FEEDBACK,
         *READ_PERFORMANCE,
         *VIEW_REPAIRS,
+        *SEE_FIGURES,
         *REWARDS_READ,
         *VIEW_SHOP,
         *VIEW_RULES,

@@ -36,6 +36,8 @@ SCHEDULES = (
     (_("Send outgoing webhooks"), "apps.automation.tasks.send_webhooks_task", 30, SECONDS),
     (_("Forget old runs of rules"), "apps.automation.tasks.forget_automation_task", 24, HOURS),
     (_("Repairs: outcomes, callbacks, overdue steps"), "apps.repairs.tasks.sweep_repairs_task", 1, MINUTES),
+    (_("Repairs: figures of changed days"), "apps.repairs.tasks.refresh_repair_figures_task", 2, MINUTES),
+    (_("Repairs: all figures anew"), "apps.repairs.tasks.rebuild_repair_figures_task", 24, HOURS),
     (
         _("Callbacks: plan, share out, remind"),
         "apps.callbacks.tasks.sweep_callbacks_task",

@@ -45,6 +45,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "repairs.view_repaircase",
                 ),
                 item(
+                    _("Repair funnel"),
+                    "filter_alt",
+                    "admin:repairs_repaircase_funnel",
+                    "repairs.view_figures",
+                ),
+                item(
                     _("Callbacks"),
                     "phone_callback",
                     "admin:callbacks_callback_agenda",

@@ -54,6 +54,7 @@ from apps.performance.services import months, quality, scores, training
 from apps.repairs.models import ExternalIndicator, RepairCase, ReputationAction, ReviewRequestPlan, Showcase
 from apps.repairs.services import appeals, cases, indicators, offers, showcase
 from apps.repairs.services import replies as public_replies
+from apps.repairs.services.rollup import rebuild_figures
 from apps.repairs.transitions import REPAIR
 from apps.rewards.services.grants import Reward
 from apps.shop.choices import WorkKind
@@ -61,6 +62,7 @@ from apps.shop.models import Leave, StockLevel, WorkItem
 from tests.factories import NOW, Cast, arrive
 from tests.performance.world import LAST, MONTH, figures, make_training, right_answers, sample
 from tests.repairs import world
+from tests.repairs.test_figures import scatter
 from tests.rewards.conftest import give, make_budget, make_gift, make_type
 
 # What stays in Latin letters in Chinese text as well.
@@ -212,6 +214,8 @@ def pages(cast: Cast, settings: Any, client: Client) -> Client:
     rewarding(lin, boss)
     reputation(cast, lin, boss)
     people(cast, boss)
+    scatter(40)
+    rebuild_figures(now=NOW)
     client.force_login(boss)
     return client
 
@@ -356,6 +360,9 @@ def addresses() -> Iterator[str]:
     yield reverse("admin:password_change")
     yield reverse("compliance_try")
     yield reverse("feedback_words") + "?days=90"
+    funnel = reverse("admin:repairs_repaircase_funnel")
+    yield f"{funnel}?period=own&first={NOW.date() - timedelta(days=80)}&last={NOW.date()}"
+    yield f"{funnel}?period=own&first=2026-12-02&last=2026-12-01"
     for row in Callback.objects.all():
         yield reverse("admin:callbacks_callback_change", args=[row.pk])
     for case in Feedback.objects.all()[:3]:

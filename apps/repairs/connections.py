@@ -151,7 +151,8 @@ def connect() -> None:
     from apps.feedback.signals import moved, taken_in
     from apps.messaging.signals import message_settled
     from apps.repairs import transitions
-    from apps.repairs.services import demo, demo_showcase, offers, replies
+    from apps.repairs.selectors import figures
+    from apps.repairs.services import demo, demo_showcase, offers, replies, rollup
 
     plug_showcase()
     taken_in.connect(on_taken_in, dispatch_uid="repairs.taken_in")
@@ -178,6 +179,9 @@ def connect() -> None:
         "reputation", DemoPart(lambda now: demo_showcase.load(now), demo_showcase.clear), order=130
     )
     demo_parts.register("repairs", DemoPart(demo.load, demo.clear), order=120)
+    # Moments of the demo lie in the past: no refresh would see that they changed.
+    demo_parts.register("repairs.figures", DemoPart(rollup.rebuild_figures, rollup.forget_figures), order=190)
+    figures.register()
     cards.register("repairs.mine", HOME_CARD, order=33)
     cards.register("repairs.lead", LEAD_CARD, order=34)
 

@@ -104,3 +104,14 @@ class ValueQuerySet(models.QuerySet[Any, Any]):
         """Those of the stores a person sees."""
         scope = _scope(user)
         return self if scope.everything else self.filter(store_id__in=scope.stores)
+
+
+class RollupQuerySet(models.QuerySet[Any, Any]):
+    """Figures that were added up by store and handler."""
+
+    def visible_to(self, user: Any) -> RollupQuerySet:
+        """All of them, or those of a person's stores: sums know no single case, so nothing else can be told apart."""
+        from apps.shop.selectors import scope_of
+
+        scope = scope_of(user, see_all="feedback.see_all_feedback")
+        return self if scope.everything else self.filter(store_id__in=scope.stores)

@@ -64,3 +64,25 @@ def overdue_actions_task() -> None:
     from apps.repairs.services.reputation import sweep_overdue
 
     sweep_overdue(now=timezone.now())
+
+
+@shared_task
+def refresh_repair_figures_task() -> dict[str, int]:
+    """Add up again the days whose repairs have changed."""
+    from dataclasses import asdict
+
+    from apps.repairs.services.rollup import refresh_figures
+
+    return asdict(refresh_figures(now=timezone.now()))
+
+
+@shared_task
+def rebuild_repair_figures_task() -> dict[str, int]:
+    """Once a day everything anew, so that nothing that was missed stays wrong; repeat purchase with it."""
+    from dataclasses import asdict
+
+    from apps.repairs.services.repeat import refresh_repeat
+    from apps.repairs.services.rollup import rebuild_figures
+
+    now = timezone.now()
+    return asdict(rebuild_figures(now=now)) | {"quarters": refresh_repeat(now=now)}

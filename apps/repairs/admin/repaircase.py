@@ -23,6 +23,7 @@ from apps.core.exceptions import DomainError
 from apps.core.transitions import Move
 from apps.feedback.models import Feedback
 from apps.repairs.admin import forms
+from apps.repairs.admin.funnel import FunnelMixin
 from apps.repairs.choices import MALICE, Ground, RepairStatus
 from apps.repairs.guards import GUARDS
 from apps.repairs.models import Offer, Remedy, RepairCase
@@ -60,7 +61,7 @@ def _not_missing(request: HttpRequest, case: RepairCase) -> bool:
 
 
 @admin.register(RepairCase)
-class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
+class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
     """Every change is a move of the table; the page shows what stands in the way of the next one."""
 
     moves_table = REPAIR
@@ -114,6 +115,7 @@ class RepairCaseAdmin(MovesMixin, ReadOnlyAdmin):
         """Own pages before the admin's."""
         wrap = self.admin_site.admin_view
         return [
+            *self.funnel_urls(),
             path("open/<int:feedback_id>/", wrap(self.open_view), name="repairs_repaircase_open"),
             path("<int:object_id>/offer/", wrap(self.offer_view), name="repairs_repaircase_offer"),
             path(

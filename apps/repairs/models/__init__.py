@@ -10,6 +10,7 @@ from apps.repairs.models.reputation import (
     IndicatorValue,
     ReputationAction,
 )
+from apps.repairs.models.rollup import FiguresState, RepairCallbackDay, RepairDay, RepeatMonth
 from apps.repairs.models.showcase import (
     Praise,
     PraiseMark,
@@ -27,6 +28,7 @@ __all__ = [
     "ContactTry",
     "Evidence",
     "ExternalIndicator",
+    "FiguresState",
     "IndicatorUpload",
     "IndicatorValue",
     "Offer",
@@ -36,8 +38,11 @@ __all__ = [
     "PublicReply",
     "Remedy",
     "RemedyType",
+    "RepairCallbackDay",
     "RepairCase",
+    "RepairDay",
     "RepairPolicy",
+    "RepeatMonth",
     "ReputationAction",
     "ReviewRequest",
     "ReviewRequestPlan",
