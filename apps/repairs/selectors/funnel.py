@@ -140,7 +140,7 @@ def said(hits: int, n: int) -> Said:
         return Said(share, counts, _("too few for a share"))
     if share.is_small:
         under = (counts, interval(share), _("small sample"))
-    return Said(share, percent(share.value), " · ".join(under))
+        return Said(share, percent(share.value), " · ".join(under))
     return Said(share, percent(share.value), counts)
 
 
