@@ -56,9 +56,9 @@ SEQUENCES = 500
 STEPS = 16
 PARTS = 4
 #: After so many sequences in vain a guard counts as useless.
-MOST = 300
+MOST = 120
 TRIES = 4
-STARTS = ("A", "A", "S", "B", "waiting", "doing", "called", "happy", "accused")
+STARTS = ("A", "A", "S", "B", "haggled", "waiting", "doing", "called", "happy", "accused")
 CLEAN = (INVITATION, "如果您愿意，可以按真实感受更新评价，不更新也没关系。")
 #: Neutral in tone, but with a benefit attached; lawful, but leaning; lawful and flat, without the way out.
 BRIBE = "如果您愿意，可以按真实感受更新评价，更新后返现5元，好与不好都行。"
@@ -66,6 +66,8 @@ LEANING = "如果您愿意，麻烦更新评价改成五星好评，真实感受
 FLAT = "请您更新一下评价，谢谢。"
 OFFERS = (OFFER, "给您退款并道歉。", "送您一张券，表示歉意。")
 CONDITIONAL = "删除差评后，给您退50元。"
+#: Kind and lawful, and yet a review is asked for beside the help.
+SOFT = "给您换新，也请您更新一下评价。"
 UNLAWFUL = "给您换新。最终解释权归本店所有。"
 
 
@@ -186,12 +188,12 @@ class World:
             [line(shop, "refund", amount=Decimal(200), statutory=Decimal(200)), line(shop, "apology_spoken")],
             [line(shop, "coupon", coupon_type=shop.coupon), line(shop, "refund", amount=Decimal(30))],
         ]
-        text = rng.choice((*OFFERS, *OFFERS, CONDITIONAL, UNLAWFUL))
+        text = rng.choice((*OFFERS, *OFFERS, CONDITIONAL, SOFT, UNLAWFUL))
         offers.prepare(
             case=self.case, text=text, lines=rng.choice(choices), by=self.people(), now=self.now,
             liability=["triple"] if rng.random() < 0.1 else [],
         )  # fmt: skip
-        if text in (CONDITIONAL, UNLAWFUL):
+        if text not in OFFERS:
             raise Broken("an unlawful offer was written down")
 
     def do_decide(self) -> None:
@@ -433,7 +435,7 @@ class World:
         )()
 
     def do_spoil_text(self) -> None:
-        text = self.rng.choice((CONDITIONAL, UNLAWFUL))
+        text = self.rng.choice((CONDITIONAL, SOFT, UNLAWFUL))
         Offer.objects.filter(case=self.case, status="ready").update(text=text)
 
     def do_spoil_approval(self) -> None:
@@ -546,6 +548,14 @@ def make_stage() -> Stage:
     started: dict[str, tuple[int, Witness, datetime]] = {}
     for tier in "SAB":
         started[tier] = (make_case(shop, grade=tier).pk, Witness(), shop.now)
+    haggled = talked(shop, make_case(shop))
+    for _number in range(2):
+        offers.prepare(case=haggled, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+        offers.propose(case=haggled, how="phone", by=shop.agent, now=shop.now)
+        offers.refuse(case=haggled, reason="要别的", by=shop.agent, now=shop.now)
+    offers.prepare(case=haggled, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    offers.propose(case=haggled, how="phone", by=shop.agent, now=shop.now)
+    started["haggled"] = (haggled.pk, Witness(talked=True, new_offers=2), shop.now)
     above = talked(shop, make_case(shop))
     big = [line(shop, "refund", amount=Decimal(450))]
     offers.prepare(case=above, text=OFFER, lines=big, by=shop.agent, now=shop.now)
@@ -641,7 +651,7 @@ TOWARDS: dict[str, tuple[str, ...]] = {
     "unconditional": ("contact", "prepare", "spoil_text", "propose"),
     "offer_lawful": ("contact", "prepare", "spoil_text", "propose"),
     "offer_approved": ("spoil_approval", "propose"),
-    "talks_left": ("contact", "prepare", "decide", "propose", "refuse"),
+    "talks_left": ("refuse",),
     "all_done": ("finish", "complete"),
     "all_proven": ("finish", "finish", "spoil_proof", "complete"),
     "executed": ("spoil", "spoil", "invite"),
@@ -668,6 +678,7 @@ TOWARDS: dict[str, tuple[str, ...]] = {
 }
 #: Where the way to a guard is long, a sequence starts on it.
 START = {
+    "talks_left": "haggled",
     "offer_approved": "waiting",
     "all_done": "doing",
     "all_proven": "doing",

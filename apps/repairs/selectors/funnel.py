@@ -139,7 +139,8 @@ def said(hits: int, n: int) -> Said:
     if share.value is None:
         return Said(share, counts, _("too few for a share"))
     if share.is_small:
-        return Said(share, percent(share.value), f"{counts} · {interval(share)} · {_('small sample')}")
+        under = (counts, interval(share), _("small sample"))
+        return Said(share, percent(share.value), " · ".join(under))
     return Said(share, percent(share.value), counts)
 
 
@@ -380,6 +381,11 @@ def _cards(found: Figures, wanted: Slice) -> list[CardFigure]:
         if found.exact
         else _("Estimated from bins of 15 minutes to 72 hours, because the period has so many cases.")
     )
+    half = _(
+        "From the opening of the repair, which is the arrival of the review, to the first talk: "
+        "half of the customers were reached faster."
+    )
+    most = _("Nine of ten customers were reached faster than this.")
     young = after["unripe"]
     unripe = (
         ngettext(
@@ -407,14 +413,14 @@ def _cards(found: Figures, wanted: Slice) -> list[CardFigure]:
             _("Time to contact, median"),
             wait_text(found.median),
             n_contacted,
-            f"{_('From the opening of the repair, which is the arrival of the review, to the first talk: half of the customers were reached faster.')} {how}",
+            f"{half} {how}",
             small=0 < total["contacted"] < MANY,
         ),
         CardFigure(
             _("Time to contact, 90%"),
             wait_text(found.p90),
             n_contacted,
-            f"{_('Nine of ten customers were reached faster than this.')} {how}",
+            f"{most} {how}",
             small=0 < total["contacted"] < MANY,
         ),
         share(

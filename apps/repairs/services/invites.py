@@ -59,8 +59,12 @@ def invite(
     if not send_by and how not in ContactMethod.values:
         raise InvalidInput(_("Say how the customer was contacted."), field="how")
     facts = facts_of(case, by=by, now=now)
+    # The text alone: what is known of the case has guards of its own.
     findings = read_invitation(
-        case, text, now=now, facts=replace(facts, executed=True, invited=False, refuses_review_contact=False)
+        case,
+        text,
+        now=now,
+        facts=replace(facts, executed=True, invited=False, refuses_review_contact=False, local_hour=12),
     )
     lawful = worst(findings) not in ("block", "require_approval")
     if not lawful:
