@@ -71,12 +71,7 @@ KEPT = frozenset(
     ID IP API App App's CSV XLSX Excel JSON HTTP URL UTF UUID SKU SLA VIP NPS GB HMAC SHA Webhook PIN
     Token KEY Key Authorization Idempotency ASCII English en zh hans esc Control Command Mac Ctrl
     Mon Tue Wed Thu Fri Sat Sun Asia Shanghai com example pbkdf sha Celery celery Axes feedback crm
-<<<<<<< HEAD
-    JPEG PNG WebP HEIC
-    JPEG PDF DSR GET
-=======
-    JPEG PNG WebP HEIC Wilson Newcombe
->>>>>>> funnel
+    JPEG PNG WebP HEIC PDF DSR GET Wilson Newcombe
     customer shop text data content days from to percent tell owner lead minutes after
     """.split()
 )
