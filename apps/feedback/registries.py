@@ -35,3 +35,7 @@ class InvitationKeeper:
 
 
 invitations: Registry[InvitationKeeper] = Registry("keepers of invitations")
+
+# Relation of a feedback ("repair") → which of its rows are work of a person: `worked(rows)` narrows them. What a program
+# alone has made does not keep an import from being undone; it goes with its feedback.
+work_of_people: Registry[Callable[[Any], Any]] = Registry("work of people on feedback")

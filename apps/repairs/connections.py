@@ -13,7 +13,7 @@ from apps.core.approvals import Decider, deciders
 from apps.core.dashboard import Card, cards
 from apps.core.wording import VERBS, move_tables
 from apps.customers.registries import Mover, TimelineEvent, TimelineSource, movers, timeline
-from apps.feedback.registries import CasePanel, InvitationKeeper, case_panels, invitations
+from apps.feedback.registries import CasePanel, InvitationKeeper, case_panels, invitations, work_of_people
 
 log = logging.getLogger(__name__)
 FOLLOWED = frozenset({"correct", "merge", "dismiss", "escalate", "route", "raise_tier"})
@@ -143,6 +143,13 @@ def plug_showcase() -> None:
     )
 
 
+def worked_on(rows: Any) -> Any:
+    """Repairs that a person opened or moved; the rest were opened by the rules and wait."""
+    return rows.exclude(
+        status__in=("collected", "triaged"), opened_by__isnull=True, handler__isnull=True, tries__isnull=True
+    )
+
+
 def connect() -> None:
     """Register; called once when Django starts."""
     from apps.callbacks.signals import callback_finished
@@ -174,6 +181,7 @@ def connect() -> None:
     ):
         move_tables.register(f"repairs.{name}", table)
     VERBS.setdefault("open_repair", _("Repair opened"))
+    work_of_people.register("repair", worked_on)
     case_panels.register("repairs", PANEL, order=5)
     demo_parts.register(
         "reputation", DemoPart(lambda now: demo_showcase.load(now), demo_showcase.clear), order=130

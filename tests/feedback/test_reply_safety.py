@@ -87,21 +87,16 @@ def test_a_reply_that_leaves_after_the_case_was_settled_is_the_first_answer(
     assert (row.status, row.first_response_at) == ("resolved", LATER + timedelta(minutes=1))
 
 
-def test_the_result_notice_invites_once_and_is_counted(crew: Cast) -> None:
+def test_the_result_notice_invites_nobody_outside_of_a_repair(crew: Cast) -> None:
+    """An invitation follows a remedy that was carried out and a satisfied customer: `repairs` keeps it (decision 16)."""
     feedback = arrive("A", customer=MAIL)
-    for number in (1, 2):
-        row = case(feedback.pk)
-        if number == 1:
-            moves.claim(feedback=row, by=crew.alice, now=LATER)
-        moves.resolve(feedback=row, by=crew.alice, now=LATER, reason="已补发")
-        send = {"feedback": row, "channel": "email", "text": INVITE, "by": crew.alice, "now": LATER}
-        if number == 1:
-            notices_out.send_result(**send)
-        else:
-            with pytest.raises(Unlawful):
-                notices_out.send_result(**send)
-        moves.reopen(feedback=row, by=crew.alice, now=LATER, reason="又来了")
-    assert OutboundMessage.objects.get().payload["invites_review"] is True
+    moves.claim(feedback=case(feedback.pk), by=crew.alice, now=LATER)
+    moves.resolve(feedback=case(feedback.pk), by=crew.alice, now=LATER, reason="已补发")
+    with pytest.raises(Unlawful):
+        notices_out.send_result(
+            feedback=case(feedback.pk), channel="email", text=INVITE, by=crew.alice, now=LATER
+        )
+    assert not OutboundMessage.objects.exists()
 
 
 @pytest.mark.parametrize("meanwhile", ["answered", "closed"])

@@ -388,7 +388,7 @@ def test_every_shipped_text_may_be_sent(zhang: Customer) -> None:
     zhang.identities.create(channel="wechat_mp", external_id="o1", created_at=NOW)
     agree(zhang)
     rows = MessageTemplate.objects.exclude(channel="phone_script")
-    assert rows.count() == 38
+    assert rows.count() == 48
     refused = {}
     for row in rows:
         row.full_clean()

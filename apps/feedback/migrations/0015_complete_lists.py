@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='snapshotrow',
             name='feedback',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='feedback.feedback'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshot_rows', to='feedback.feedback'),
         ),
         migrations.AddField(
             model_name='snapshotrow',

@@ -172,7 +172,7 @@ class SnapshotRow(models.Model):
     """
 
     run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, db_index=False, related_name="seen_rows")
-    feedback = models.ForeignKey(Feedback, on_delete=models.CASCADE, related_name="+")
+    feedback = models.ForeignKey(Feedback, on_delete=models.CASCADE, related_name="snapshot_rows")
 
     class Meta:
         constraints = (

@@ -29,6 +29,7 @@ from apps.feedback.fileformats import (
 )
 from apps.feedback.models import Feedback, ImportMapping, ImportRun
 from apps.feedback.querysets import FeedbackQuerySet
+from apps.feedback.registries import work_of_people
 from apps.feedback.selectors.reference import reference
 from apps.shop.choices import WorkStatus
 from apps.shop.models import WorkItem
@@ -212,7 +213,7 @@ def is_small(run: ImportRun) -> bool:
 
 # -- undo
 # Relations of a feedback that an import makes itself, or that fall away with the row.
-OWN_RELATIONS = frozenset({"search", "clocks", "sla_events", "similar"})
+OWN_RELATIONS = frozenset({"search", "clocks", "sla_events", "similar", "snapshot_rows"})
 
 
 def holders_of(model: type[models.Model]) -> list[Any]:
@@ -247,7 +248,10 @@ def untouched_rows(run: ImportRun) -> FeedbackQuerySet:
         if name in OWN_RELATIONS:
             continue
         others = relation.related_model._default_manager.filter(**{relation.field.name: OuterRef("pk")})
-        if name == "entries":
+        worked = work_of_people.get(name)
+        if worked is not None:
+            others = worked(others)
+        elif name == "entries":
             others = others.exclude(kind=EntryKind.TRANSCRIPT)
         elif name == "changes" and run.finished_at is not None:
             others = others.filter(seen_at__gt=run.finished_at)

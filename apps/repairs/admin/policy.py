@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin.base import HistoryModelAdmin
@@ -31,11 +29,6 @@ class RepairPolicyAdmin(HistoryModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """There is one."""
         return False
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Straight to the row."""
-        row, _made = RepairPolicy.objects.get_or_create(pk=1)
-        return redirect(reverse("admin:repairs_repairpolicy_change", args=[row.pk]))
 
 
 @admin.register(RemedyType)

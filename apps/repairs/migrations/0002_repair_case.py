@@ -166,7 +166,7 @@ class Migration(migrations.Migration):
                 ('category', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='feedback.category', verbose_name='category')),
                 ('channel', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='feedback.channel', verbose_name='channel')),
                 ('customer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='repairs', to='customers.customer', verbose_name='customer')),
-                ('feedback', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='repair', to='feedback.feedback', verbose_name='feedback')),
+                ('feedback', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='repair', to='feedback.feedback', verbose_name='feedback')),
                 ('handler', models.ForeignKey(blank=True, help_text='Who first spoke with the customer.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='repairs', to=settings.AUTH_USER_MODEL, verbose_name='handler')),
                 ('invite_message', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='messaging.outboundmessage', verbose_name='invitation as sent')),
                 ('invited_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='invited by')),

@@ -27,7 +27,11 @@ class RepairCase(models.Model):
     """
 
     feedback = models.OneToOneField(
-        Feedback, verbose_name=_("feedback"), on_delete=models.PROTECT, related_name="repair"
+        # Goes with a feedback whose import is undone; tries, offers and evidence protect whatever was worked on.
+        Feedback,
+        verbose_name=_("feedback"),
+        on_delete=models.CASCADE,
+        related_name="repair",
     )
     status = models.CharField(
         _("state"), max_length=20, choices=RepairStatus.choices, default=RepairStatus.COLLECTED

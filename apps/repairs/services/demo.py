@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import cycle
+from typing import Any
 
 from django.core.files.base import ContentFile, File
 from django.utils import timezone
@@ -370,20 +371,40 @@ def load(*, now: datetime) -> int:
     return played
 
 
-def _forget(rows: object) -> int:
-    ids = list(rows.values_list("pk", flat=True))  # type: ignore[attr-defined]
-    offers_ids = list(Offer.objects.filter(case__in=ids).values_list("pk", flat=True))
-    Callback.objects.filter(subject_key__in=[f"repair:{pk}" for pk in ids]).delete()
-    remedies = Remedy.objects.filter(offer__in=offers_ids)
-    works = [f"repairs.remedy:{pk}" for pk in remedies.values_list("pk", flat=True)]
-    remedies.delete()
+def _forget(rows: Any) -> int:
+    """Take repairs away with all that hangs on them, the log among it: what never was leaves no trace."""
+    ids = list(rows.values_list("pk", flat=True))
+    cases_of = {"case__in": ids}
+    parts: dict[str, list[int]] = {
+        "repairs.repaircase": ids,
+        "repairs.offer": list(Offer.objects.filter(**cases_of).values_list("pk", flat=True)),
+        "repairs.remedy": list(Remedy.objects.filter(offer__case__in=ids).values_list("pk", flat=True)),
+        "repairs.appeal": list(Appeal.objects.filter(**cases_of).values_list("pk", flat=True)),
+        "repairs.publicreply": list(PublicReply.objects.filter(**cases_of).values_list("pk", flat=True)),
+        "callbacks.callback": list(
+            Callback.objects.filter(subject_key__in=[f"repair:{pk}" for pk in ids]).values_list(
+                "pk", flat=True
+            )
+        ),
+        "messaging.outboundmessage": list(
+            PublicReply.objects.filter(**cases_of, entry__message__isnull=False).values_list(
+                "entry__message_id", flat=True
+            )
+        ),
+    }
+    Callback.objects.filter(pk__in=parts["callbacks.callback"]).delete()
+    works = [f"repairs.remedy:{pk}" for pk in parts["repairs.remedy"]]
+    Remedy.objects.filter(pk__in=parts["repairs.remedy"]).delete()
     WorkItem.objects.filter(origin_key__in=works).delete()
-    Approval.objects.filter(model="repairs.offer", object_id__in=offers_ids).delete()
-    reply_ids = list(PublicReply.objects.filter(case__in=ids).values_list("pk", flat=True))
-    Approval.objects.filter(model="repairs.publicreply", object_id__in=reply_ids).delete()
+    for label in ("repairs.offer", "repairs.publicreply"):
+        asked = Approval.objects.filter(model=label, object_id__in=parts[label])
+        numbers = list(asked.values_list("pk", flat=True))
+        ActionLog.objects.filter(model="core.approval", object_id__in=numbers).delete()
+        asked.delete()
     for model in (Offer, PublicReply, Evidence, Appeal, ContactTry):
-        model.objects.filter(case__in=ids).delete()
-    ActionLog.objects.filter(model="repairs.repaircase", object_id__in=ids).delete()
+        model.objects.filter(**cases_of).delete()
+    for label, numbers in parts.items():
+        ActionLog.objects.filter(model=label, object_id__in=numbers).delete()
     RepairCase.objects.filter(pk__in=ids).delete()
     return len(ids)
 
