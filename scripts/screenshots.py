@@ -25,6 +25,7 @@ QUEUE = "/admin/feedback/feedback/"
 # Pictures of the first record behind a list, with what follows its address in place of "change".
 FIRST_OF = {
     "public-sheet": "sheet", "visit": "change", "symposium": "change", "topic": "change", "quality-review": "change",
+    "repair": "change",
 }  # fmt: skip
 PEOPLE = "/admin/feedback/handover/people/"
 CALLBACKS = "/admin/callbacks/callback/agenda/?who=all"
@@ -168,6 +169,8 @@ def pictures(user: str, lead: str, case: int) -> Iterator[tuple[str, str, str, s
     yield "knowledge", "desktop", lead, "/admin/feedback/article/"
     yield "rule", "desktop", lead, RULES
     yield "callbacks", "desktop", lead, CALLBACKS
+    yield "repair", "desktop", lead, "/admin/repairs/repaircase/?tab=invite"
+    yield "funnel", "desktop", lead, "/admin/repairs/repaircase/funnel/"
     yield "callback-sheet", "desktop", lead, CALLBACKS
     yield "dry-run", "desktop", lead, RULES
     yield "team-performance", "desktop", user, "/admin/performance/agentmonth/team/"

@@ -27,7 +27,8 @@ if [ -n "$URL" ]; then
     DATABASE_URL="$URL" $PYTEST ${TEST_ARGS:-} tests \
         --ignore=tests/feedback/analysis --ignore=tests/feedback/test_fileformats.py \
         --ignore=tests/feedback/test_matching.py --ignore=tests/feedback/test_demo_data.py \
-        --ignore=tests/test_translations.py --ignore=tests/test_docs.py --ignore=tests/test_no_english.py
+        --ignore=tests/test_translations.py --ignore=tests/test_docs.py --ignore=tests/test_no_english.py \
+        --ignore=tests/test_browser.py --ignore=tests/feedback/test_home_browser.py
     echo "databases: SQLite, PostgreSQL"
 else
     echo "databases: SQLite (no PostgreSQL answered on 127.0.0.1:5432 and TEST_DATABASE_URL is not set)"

@@ -419,3 +419,24 @@ def test_overdue_steps_are_told_once(shop: Shop) -> None:
     for _time in range(2):
         sweep(now=NOW + timedelta(days=2))
     assert told(shop.agent, case.number) == 1
+
+
+def test_an_undone_import_takes_its_untouched_repairs_along(shop: Shop, tmp_path: Any) -> None:
+    """What the rules opened is no work of a person; what somebody spoke about stays."""
+    from apps.feedback.selectors.imports import untouched_rows
+
+    store = make_store()
+    run = complete_list(tmp_path, shop, store, [f"u{n},坏了{n}个,1,2026-11-1{n} 10:00" for n in (1, 2)])
+    ids = list(Feedback.objects.filter(import_run=run).order_by("pk").values_list("pk", flat=True))
+    assert cases.open_for(feedback_ids=ids, now=NOW) == 2
+    assert untouched_rows(run).count() == 2
+    cases.try_contact(
+        case=fresh(RepairCase.objects.get(feedback_id=ids[0])),
+        how="phone",
+        note="没人接",
+        by=shop.agent,
+        now=NOW,
+    )
+    assert list(untouched_rows(run).values_list("pk", flat=True)) == ids[1:]
+    Feedback.objects.get(pk=ids[1]).delete()
+    assert not RepairCase.objects.filter(feedback_id=ids[1]).exists()
