@@ -386,6 +386,7 @@ def test_every_shipped_text_may_be_sent(zhang: Customer) -> None:
     from apps.messaging.templates import examples
 
     zhang.identities.create(channel="wechat_mp", external_id="o1", created_at=NOW)
+    zhang.identities.create(channel="app", external_id="a1", created_at=NOW)
     agree(zhang)
     rows = MessageTemplate.objects.exclude(channel="phone_script")
     assert rows.count() == 48

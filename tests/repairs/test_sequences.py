@@ -53,7 +53,7 @@ from tests.repairs.world import (
 pytestmark = pytest.mark.django_db
 
 SEQUENCES = 500
-STEPS = 16
+STEPS = 12
 PARTS = 4
 #: After so many sequences in vain a guard counts as useless.
 MOST = 120

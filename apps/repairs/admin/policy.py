@@ -67,6 +67,12 @@ class AppealRuleAdmin(HistoryModelAdmin):
     fields = ("channel", "window_days", "answer_days", "second_days", "url", "note", "is_confirmed")
     empty_text = _("No platform's rules yet.")
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Addresses without a scheme are meant as https."""
+        if db_field.name == "url":
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """The channel stays."""
         return ("channel",) if obj is not None else ()
