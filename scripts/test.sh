@@ -28,7 +28,7 @@ if [ -n "$URL" ]; then
         --ignore=tests/feedback/test_matching.py --ignore=tests/feedback/test_demo_data.py
         --ignore=tests/test_translations.py --ignore=tests/test_docs.py --ignore=tests/test_no_english.py
         --ignore=tests/test_browser.py --ignore=tests/feedback/test_home_browser.py --ignore=tests/test_lists.py
-        --ignore-glob=tests/*/test_admin_*.py"
+        --ignore-glob=tests/*/test_admin_*.py --ignore-glob=tests/*/test_*page*.py --ignore=tests/feedback/test_demo.py"
     [ -z "${WHOLE:-}" ] || PAGES=""
     DATABASE_URL="$URL" $PYTEST ${TEST_ARGS:-} $PAGES tests
     echo "databases: SQLite, PostgreSQL"
