@@ -52,7 +52,8 @@ def load(now: datetime) -> int:
         purpose=Purpose.COMPENSATION,
         first_day=start,
         last_day=start.replace(year=start.year + 1),
-        amount=Decimal(1000),
+        # Enough for the repairs of the demo and for whoever tries some more.
+        amount=Decimal(6000),
         owner=boss,
     )
     kinds = [
