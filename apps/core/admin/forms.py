@@ -17,6 +17,7 @@ from unfold.widgets import (
     SELECT_CLASSES,
     TEXTAREA_CLASSES,
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -43,6 +44,9 @@ def dress(fields: Mapping[str, forms.Field]) -> None:
             widget.attrs.setdefault("class", " ".join(SELECT_CLASSES))
         elif isinstance(widget, forms.Textarea):
             widget.attrs.setdefault("class", " ".join(TEXTAREA_CLASSES))
+        elif type(widget) is forms.ClearableFileInput:
+            # The theme writes the file's name into the nearest text box: its own widget brings one along.
+            field.widget = UnfoldAdminFileFieldWidget(attrs=widget.attrs)
         elif isinstance(widget, forms.widgets.Input) and not widget.is_hidden:
             widget.attrs.setdefault("class", " ".join(INPUT_CLASSES))
         field.widget.is_required = field.required
