@@ -204,7 +204,9 @@ def send_invitation(*, feedback: Feedback, reply: Reply, by: User, now: datetime
     Raises InvalidInput where the gate refuses it.
     """
     _may_answer(feedback, reply, by)
-    return _send(feedback, reply, reply.text.strip(), by=by, now=now, approved=True, invites=True)
+    return _send(
+        feedback, reply, reply.text.strip(), by=by, now=now, approved=True, invites=True, claimed=True
+    )
 
 
 def _send_read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> Entry:
@@ -322,6 +324,7 @@ def _send(
     now: datetime,
     approved: bool = False,
     invites: bool = False,
+    claimed: bool = False,
 ) -> Entry:
     with transaction.atomic():
         # Whoever waited for the lock looks again: closed, answered or invited since.
@@ -358,7 +361,7 @@ def _send(
             refused = message
         else:
             refused = None
-            if invites and not reply.token.startswith(INVITATION):
+            if invites and not claimed:
                 for keeper in invitations:
                     keeper.claim(locked, text=text, message=message, by=by, now=now)
             entry, made = Entry.objects.get_or_create(

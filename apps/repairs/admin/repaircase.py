@@ -20,6 +20,7 @@ from apps.compliance.services.verdicts import Unlawful
 from apps.core.admin.base import ReadOnlyAdmin, safe_next, tell_error
 from apps.core.admin.moves import Button, MovesMixin, Verb
 from apps.core.exceptions import DomainError
+from apps.core.masking import mask_text
 from apps.core.transitions import Move
 from apps.feedback.models import Feedback
 from apps.repairs.admin import forms
@@ -219,11 +220,11 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             if offer is None:
                 return ""
             lines = "; ".join(
-                f"{remedy.type}{f' {remedy.amount} CNY' if remedy.amount else ''}"
+                f"{remedy.type} {remedy.amount} {_('CNY')}" if remedy.amount else str(remedy.type)
                 for remedy in offer.remedies.all()
             )
             if move.verb == "propose":
-                return f"{offer.text} ({lines})"
+                return f"{mask_text(offer.text)} ({lines})"
             return lines
         return ""
 
@@ -382,7 +383,7 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             return HttpResponseRedirect(back)
         return self._ask(
             request, _("Take back offer %(offer)s") % {"offer": offer}, form, button=_("Take back"), back=back,
-            text=offer.text, danger=True,
+            text=mask_text(offer.text), danger=True,
         )  # fmt: skip
 
     def remedy_view(self, request: HttpRequest, object_id: int, remedy_id: int, verb: str) -> HttpResponse:
@@ -420,7 +421,7 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             form,
             button=_("Done") if verb == "finish" else _("Cancel the remedy"),
             back=back,
-            text=remedy.note,
+            text=mask_text(remedy.note),
             danger=verb == "cancel",
         )
 

@@ -58,7 +58,8 @@ def plan(*, case: RepairCase, by: User | None, now: datetime, via: str = "admin"
         not_by=case.handler if other else None,
         assignee=None if other else case.handler,
         is_service=True,
-        by=by,
+        # Whoever carried the remedy out need not be allowed to plan calls.
+        by=None,
         now=now,
     )
     RepairCase.objects.filter(pk=case.pk).update(next_due_at=callback.due_at)
@@ -152,10 +153,19 @@ def given_up(case: RepairCase) -> bool:
     return callback is not None and ended_in_vain(callback)
 
 
+#: A verdict without stars counts as so many.
+STARS = {Outcome.SATISFIED: 4, Outcome.NEUTRAL: 3, Outcome.UNSATISFIED: 2}
+
+
+def stars_of(callback: Callback) -> int | None:
+    """What the customer gave, else what their verdict amounts to; None where nobody was reached."""
+    return callback.satisfaction or STARS.get(callback.outcome)  # type: ignore[call-overload]
+
+
 def ended_in_vain(callback: Callback) -> bool:
     """Not reached after every try, not to be called at all, or wrong number: nobody will say whether it is solved."""
     return callback.status in ("unreached", "cancelled") or (
-        callback.status == "done" and not callback.satisfaction
+        callback.status == "done" and not stars_of(callback)
     )
 
 
@@ -177,7 +187,8 @@ def on_finished(*, callback_id: int, now: datetime) -> None:
         or callback.key != f"{PREFIX}{case.pk}:{case.callback_round}"
     ):
         return
-    if callback.satisfaction:
-        take_result(case=case, satisfaction=callback.satisfaction, by=None, now=now)
+    stars = stars_of(callback)
+    if stars:
+        take_result(case=case, satisfaction=stars, by=None, now=now)
     elif ended_in_vain(callback):
         missed(case=case, by=None, now=now)

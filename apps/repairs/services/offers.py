@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -34,7 +35,7 @@ from apps.repairs.selectors.facts import for_update, live_offer, next_due, read_
 from apps.repairs.services.moving import move
 from apps.repairs.transitions import OFFER, REMEDY, REPAIR, WORK
 from apps.rewards.choices import BY_HAND
-from apps.rewards.models import Budget, CouponType, Gift
+from apps.rewards.models import Budget, CouponType, Gift, Grant
 from apps.rewards.selectors import assess, open_budgets
 from apps.rewards.services import grants
 from apps.shop.choices import WorkKind
@@ -235,11 +236,19 @@ def sums(case: RepairCase, lines: Sequence[Line]) -> tuple[Decimal, Decimal, Dec
         else:
             # Goods sent, repaired or exchanged: what the law asks of the seller.
             statutory += rest
-    money = sum((line.statutory for line in lines if line.type.kind in MONEY_BACK), ZERO)
+    claimed = sum(
+        (
+            line.statutory if line.type.kind in MONEY_BACK else ZERO if line.type.is_goodwill else line.amount
+            for line in lines
+        ),
+        ZERO,
+    )
     order = case.feedback.order
     paid = order.total if order is not None and order.total is not None else ZERO
-    over = max(ZERO, money - paid)
-    return goodwill, extra + over, statutory - over
+    booked = Grant.objects.filter(subject_key=f"repair:{case.pk}").exclude(status="reversed")
+    had = booked.aggregate(sum=Sum("owed"))["sum"] or ZERO
+    over = max(ZERO, claimed - max(ZERO, paid - had))
+    return goodwill, extra + over, max(ZERO, statutory - over)
 
 
 def _ask(offer: Offer, *, by: User, now: datetime) -> None:
@@ -580,7 +589,7 @@ def cancel_remedy(*, remedy: Remedy, reason: str, by: User, now: datetime, via: 
     case = for_update(remedy.offer.case_id)
     log = perform(REMEDY, remedy, "cancel", by=by, now=now, reason=reason, via=via)
     if remedy.grant is not None:
-        grants.reverse(grant=remedy.grant, reason=reason, by=by, now=now)
+        grants.reverse(grant=remedy.grant, reason=reason, by=None, now=now)
         RepairCase.objects.filter(pk=case.pk).update(cost=case.cost - remedy.amount, updated_at=now)
     return log
 

@@ -193,8 +193,16 @@ def _quietly_revised(
 ) -> int:
     if case.status not in SEEN:
         return 0
+    # Each change and follow-up revises a case once: what came after it is not undone by it.
+    key = f"c{change.pk}" if change is not None else f"f{follow_up.pk if follow_up else 0}"
+    if ActionLog.objects.filter(
+        model="repairs.repaircase", object_id=case.pk, verb="see_revised", data__cause=key
+    ).exists():
+        return 0
     try:
-        see_revised(case=case, now=now, change=change, follow_up=follow_up)
+        with transaction.atomic():
+            log = see_revised(case=case, now=now, change=change, follow_up=follow_up)
+            ActionLog.objects.filter(pk=log.pk).update(data=log.data | {"cause": key})
     except DomainError:
         return 0
     tell_handler(
@@ -208,8 +216,6 @@ def _quietly_revised(
 
 def _quietly_reopened(case: RepairCase, *, now: datetime, reason: str, key: str) -> int:
     # Each change and follow-up opens a case once, however often a sweep meets it.
-    from apps.core.models import ActionLog
-
     if ActionLog.objects.filter(
         model="repairs.repaircase", object_id=case.pk, verb="reopen", data__cause=key
     ).exists():
