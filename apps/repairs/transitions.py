@@ -18,6 +18,9 @@ SEEN = (
     "callback", "satisfied", "unsatisfied", "invited", "reply_due", "suspected", "evidence", "appealed", "appeal_rejected",
     "kept", "kept_public_reply",
 )  # fmt: skip
+# What a customer has heard or agreed to is carried through first, whatever becomes of the review.
+BOUND = ("proposed", "accepted", "executing")
+FREE = tuple(state for state in SEEN if state not in BOUND)
 ENDED = ("withdrawn", "revised", "kept", "kept_public_reply", "removed", "dismissed")
 
 REPAIR = TransitionTable(
@@ -213,14 +216,14 @@ REPAIR = TransitionTable(
         Move(
             "see_revised",
             pgettext_lazy("repair", "Seen revised"),
-            states(*SEEN),
+            states(*FREE),
             "revised",
             WORK,
         ),
         Move(
             "confirm_withdrawn",
             _("Withdrawn by the customer"),
-            states(*SEEN),
+            states(*FREE),
             "withdrawn",
             LEAD,
             needs_reason=True,
@@ -231,7 +234,7 @@ REPAIR = TransitionTable(
         Move(
             "confirm_removed",
             _("Removed by the platform"),
-            states(*SEEN),
+            states(*FREE),
             "removed",
             LEAD,
             needs_reason=True,

@@ -34,7 +34,7 @@ from apps.repairs.models import Offer, Remedy, RemedyType, RepairCase
 from apps.repairs.selectors.facts import for_update, live_offer, next_due, read_offer
 from apps.repairs.services.moving import move
 from apps.repairs.transitions import OFFER, REMEDY, REPAIR, WORK
-from apps.rewards.choices import BY_HAND
+from apps.rewards.choices import BY_HAND, GrantState
 from apps.rewards.models import Budget, CouponType, Gift, Grant
 from apps.rewards.selectors import assess, open_budgets
 from apps.rewards.services import grants
@@ -423,8 +423,8 @@ def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") ->
     log = move(case, "execute", by=by, now=now, via=via)
     offer = live_offer(case)
     assert offer is not None, "the guard saw it"
-    # Whoever wrote it may promise it, or those who approved it could: the person who presses the button need not.
-    approvers = list(User.objects.filter(pk__in=[*offer.approved_by.values(), offer.by_id]))
+    # It counts as the promise of whoever wrote it; the person who presses the button need not be allowed to promise.
+    approvers = list(User.objects.filter(pk__in=offer.approved_by.values()))
     spent = case.cost
     for remedy in offer.remedies.select_related("type", "type__department", "coupon_type", "gift"):
         perform(REMEDY, remedy, "begin", by=by, now=now, via=via)
@@ -478,7 +478,7 @@ def _book(
         cost=remedy.amount,
         owed=owed,
         flags=frozenset(offer.liability),
-        by=by,
+        by=offer.by,
         now=now,
         approved_by=approvers,
         note=f"{offer} · {remedy.type}",
@@ -568,7 +568,11 @@ def finish_remedy(
             "done_by_id": by.pk,
         },
     )
-    if remedy.grant is not None and remedy.grant.reward in BY_HAND:
+    if (
+        remedy.grant is not None
+        and remedy.grant.reward in BY_HAND
+        and remedy.grant.status == GrantState.GRANTED
+    ):
         grants.settle(
             grant=remedy.grant,
             actual_cost=paid,
@@ -588,7 +592,7 @@ def cancel_remedy(*, remedy: Remedy, reason: str, by: User, now: datetime, via: 
     """Not needed any more: what was booked for it goes back to the budget, once."""
     case = for_update(remedy.offer.case_id)
     log = perform(REMEDY, remedy, "cancel", by=by, now=now, reason=reason, via=via)
-    if remedy.grant is not None:
+    if remedy.grant is not None and remedy.grant.status != GrantState.REVERSED:
         grants.reverse(grant=remedy.grant, reason=reason, by=None, now=now)
         RepairCase.objects.filter(pk=case.pk).update(cost=case.cost - remedy.amount, updated_at=now)
     return log

@@ -21,7 +21,7 @@ from apps.repairs.selectors.reference import policy
 from apps.repairs.services.cases import negative, open_for, reopen
 from apps.repairs.services.moving import move
 from apps.repairs.services.offers import drop_offer, tell_handler
-from apps.repairs.transitions import SEEN
+from apps.repairs.transitions import FREE
 
 PROOFS = IMAGES | frozenset({"application/pdf"})
 
@@ -191,7 +191,7 @@ def _quietly_revised(
     change: FeedbackChange | None = None,
     follow_up: Feedback | None = None,
 ) -> int:
-    if case.status not in SEEN:
+    if case.status not in FREE:
         return 0
     # Each change and follow-up revises a case once: what came after it is not undone by it.
     key = f"c{change.pk}" if change is not None else f"f{follow_up.pk if follow_up else 0}"

@@ -20,6 +20,7 @@ from apps.repairs.selectors.reference import policy
 from apps.repairs.services import callbacks, outcomes, replies
 from apps.repairs.services.cases import negative, open_for
 from apps.repairs.services.offers import page_of
+from apps.repairs.transitions import FREE
 from apps.shop.models import Store
 
 #: Rows get their numbers before they are committed: look back a little behind the newest seen.
@@ -70,7 +71,11 @@ def sweep(*, now: datetime) -> Swept:
 def _changes(now: datetime) -> int:
     row = RepairPolicy.objects.get_or_create(pk=1)[0]
     changes = list(FeedbackChange.objects.filter(pk__gt=row.last_change_id - BEHIND).order_by("pk")[:AT_ONCE])
-    count = outcomes.look_at_changes(changes=changes, now=now)
+    # Better reviews whose repair had to be carried through first.
+    waiting = FeedbackChange.objects.filter(
+        feedback__repair__status__in=FREE, new_rating__gte=policy().better_from
+    ).order_by("-pk")[:BEHIND]
+    count = outcomes.look_at_changes(changes=[*changes, *waiting], now=now)
     if changes:
         RepairPolicy.objects.filter(pk=1, last_change_id__lt=changes[-1].pk).update(
             last_change_id=changes[-1].pk
