@@ -35,6 +35,10 @@ GUARD_TEXTS: dict[str, tuple[Any, Any]] = {
         _("no more than the agreed number of new offers"),
         _("End the talks and answer in public, or ask your lead."),
     ),
+    "nothing_begun": (
+        _("nothing is under way or done"),
+        _("Cancel what is under way first. What is done already is finished with “All carried out”."),
+    ),
     "all_done": (_("every remedy is done"), _("Finish or cancel the open remedies first.")),
     "all_proven": (_("every remedy is proven"), _("Add tracking number or proof to each remedy.")),
     "executed": (_("the remedy was carried out"), _("Carry out the remedy first.")),

@@ -42,6 +42,7 @@ class RepairFacts:
     remedies: int = 0
     remedies_done: int = 0
     remedies_unproven: int = 0
+    remedies_begun: int = 0
     executed: bool = False
     # Callback.
     satisfaction: int | None = None
@@ -98,6 +99,7 @@ OFFER_APPROVED = _guard("offer_approved", lambda f: f.offer_approved or not f.of
 TALKS_LEFT = _guard("talks_left", lambda f: f.renegotiations < f.most_renegotiations)
 ALL_DONE = _guard("all_done", lambda f: f.remedies > 0 and f.remedies_done == f.remedies)
 ALL_PROVEN = _guard("all_proven", lambda f: f.remedies_unproven == 0)
+NOTHING_BEGUN = _guard("nothing_begun", lambda f: f.remedies_begun == 0)
 EXECUTED = _guard("executed", lambda f: f.executed)
 SATISFIED = _guard("satisfied", lambda f: f.satisfaction is not None and f.satisfaction >= SATISFIED_FROM)
 UNSATISFIED = _guard("unsatisfied", lambda f: f.satisfaction is not None and f.satisfaction < SATISFIED_FROM)
@@ -127,6 +129,7 @@ GUARDS: Mapping[str, tuple[Guard, ...]] = {
     "propose": (APOLOGISED, LISTENED, HAS_OFFER, UNCONDITIONAL, OFFER_LAWFUL, OFFER_APPROVED),
     "refuse": (TALKS_LEFT,),
     "execute": (OFFER_APPROVED,),
+    "call_off": (NOTHING_BEGUN,),
     "complete": (ALL_DONE, ALL_PROVEN),
     "satisfied": (EXECUTED, SATISFIED),
     "unsatisfied": (EXECUTED, UNSATISFIED),

@@ -73,7 +73,7 @@ REPAIR = TransitionTable(
         Move(
             "refuse",
             _("Customer wants something else"),
-            states("proposed"),
+            states("proposed", "accepted"),
             "renegotiate",
             WORK,
             needs_reason=True,
@@ -96,6 +96,18 @@ REPAIR = TransitionTable(
             WORK,
             main=True,
             help=_("Money and coupons are booked now, once; departments get their work."),
+        ),
+        Move(
+            "call_off",
+            _("Cannot be carried out"),
+            states("accepted", "executing"),
+            "renegotiate",
+            LEAD,
+            needs_reason=True,
+            danger=True,
+            help=_(
+                "A promise is not kept: tell the customer why, and offer something else. Counts as no new offer of theirs."
+            ),
         ),
         Move(
             "complete",
@@ -269,12 +281,12 @@ OFFER = TransitionTable(
         Move("release", _("May be made"), states("draft", "waiting"), "ready", WORK),
         Move("make", _("Made to the customer"), states("ready"), "made", WORK),
         Move("accept", _("Customer accepts"), states("made"), "accepted", WORK),
-        Move("refuse", _("Not accepted"), states("made"), "refused", WORK),
+        Move("refuse", _("Not accepted"), states("made", "accepted"), "refused", WORK),
         Move("finish", _("Carried out"), states("accepted"), "done", WORK),
         Move(
             "cancel",
             _("Take back"),
-            states("draft", "waiting", "ready", "made"),
+            states("draft", "waiting", "ready", "made", "accepted"),
             "cancelled",
             WORK,
             needs_reason=True,

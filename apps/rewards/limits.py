@@ -45,11 +45,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What somebody wants to promise now."""
+    """What somebody wants to promise now; `items` is how many things of it are more than the law asks."""
 
     goodwill: Decimal = ZERO
     refund_extra: Decimal = ZERO
     flags: frozenset[str] = frozenset()
+    items: int = 1
 
     @property
     def total(self) -> Decimal:
@@ -64,6 +65,9 @@ class Spent:
     today: Decimal = ZERO
     month: Decimal = ZERO
     items: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.today + other.today, self.month + other.month, self.items + other.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +124,10 @@ def assess(
     if spend.flags:
         need = ladder[-1]
         reasons += [(flag, {}) for flag in sorted(spend.flags)]
-    if spend.total > 0 and spent.items + 1 > policy.cap_items:
+    if spend.total > 0 and spent.items + spend.items > policy.cap_items:
         cap = next((level for level in ladder if level.code == policy.cap_level), ladder[-1])
         if cap.rank > rank:
-            reasons.append(("customer_cap", {"items": spent.items, "days": policy.cap_days}))
+            reasons.append(("customer_cap", {"items": spent.items + spend.items, "days": policy.cap_days}))
         need = max(need, cap, key=lambda level: level.rank)
     if own is not None:
         above = next((level for level in ladder if level.rank > own.rank), None)

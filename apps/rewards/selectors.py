@@ -101,20 +101,24 @@ def assess(
     refund_extra: Decimal = Decimal(0),
     flags: frozenset[str] = frozenset(),
     now: datetime,
+    items: int = 1,
+    waiting: limits.Spent | None = None,
 ) -> limits.Assessment:
     """Whether `by` may promise this alone, and who else must agree if not, with the reasons in words.
 
-    `refund_extra` is what goes beyond the refund the law gives. Four queries beyond the person's permissions.
-    Raises ValueError for unknown flags.
+    `refund_extra` is what goes beyond the refund the law gives, `items` how many goodwill items are promised at once.
+    `waiting` is what was promised but not booked yet, which only the caller knows. Four queries beyond the person's
+    permissions. Raises ValueError for unknown flags.
     """
     ladder, rules = levels(), policy()
     today, month = promised_by(by, now=now)
     found = limits.assess(
-        limits.Spend(goodwill, refund_extra, flags),
+        limits.Spend(goodwill, refund_extra, flags, items),
         levels=ladder,
         policy=limits.Policy(rules.cap_items, rules.cap_days, rules.cap_level, rules.two_people_above, LEGAL),
         held=held_by(by, [level.permission for level in ladder]),
-        spent=limits.Spent(today, month, goodwill_items(customer, days=rules.cap_days, now=now)),
+        spent=limits.Spent(today, month, goodwill_items(customer, days=rules.cap_days, now=now))
+        + (waiting or limits.Spent()),
     )
     refusal = found.refusal and _("No level may promise this. Ask for a higher limit.")
     return replace(found, refusal=refusal, words=tuple(reason_words(found)))
@@ -152,8 +156,8 @@ def _sentence(code: str, numbers: dict[str, Any]) -> str:
     if code == "customer_cap":
         return (
             ngettext(
-                "This customer has got %(items)d goodwill item within %(days)d days.",
-                "This customer has got %(items)d goodwill items within %(days)d days.",
+                "With this, the customer gets %(items)d goodwill item within %(days)d days.",
+                "With this, the customer gets %(items)d goodwill items within %(days)d days.",
                 numbers["items"],
             )
             % numbers

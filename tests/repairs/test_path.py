@@ -7,24 +7,34 @@ from decimal import Decimal
 
 import pytest
 
+from apps.compliance.models import Verdict
 from apps.compliance.services.verdicts import Unlawful
 from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted
 from apps.core.models import Approval
 from apps.core.services import approvals
-from apps.repairs.models import RepairCase
-from apps.repairs.services import callbacks, cases, invites, offers, outcomes
+from apps.customers.models import Customer
+from apps.feedback.models import HeldReply
+from apps.feedback.services.replies import Held
+from apps.messaging.models import OutboundMessage
+from apps.messaging.services.outbox import mark_sent
+from apps.repairs.models import PublicReply, Remedy, RemedyType, RepairCase
+from apps.repairs.services import callbacks, cases, invites, offers, outcomes, replies
 from apps.repairs.services.moving import GuardFailed
-from apps.rewards.models import Grant
+from apps.rewards.models import Budget, Gift, Grant, SpendingLevel
+from apps.shop.models import Department, WorkItem
 from tests.repairs.world import (
     INVITATION,
     OFFER,
+    REPLY,
     Shop,
     agreed,
     carried_out,
+    decide_all,
     fresh,
     invited,
     line,
     make_case,
+    make_coupon_type,
     make_shop,
     picture,
     satisfied,
@@ -389,3 +399,211 @@ def test_nobody_is_called_twice_about_one_case(shop: Shop) -> None:
     case = carried_out(shop, make_case(shop))
     sweep_callbacks(now=shop.now + timedelta(hours=1))
     assert Callback.objects.filter(feedback=case.feedback).count() == 1
+
+
+# -- promises and what becomes of them ----------
+def goodwill(shop: Shop, count: int) -> list[offers.Line]:
+    return [line(shop, "coupon", coupon_type=shop.coupon) for _number in range(count)]
+
+
+def test_every_item_of_an_offer_counts_for_the_customers_cap(shop: Shop) -> None:
+    """Four coupons of 10 CNY stay within a lead's money, but are more than three items in ninety days."""
+    small = make_coupon_type(5)
+    lines = [line(shop, "coupon", coupon_type=small) for _number in range(4)]
+    case = talked(shop, make_case(shop))
+    offer = offers.prepare(case=case, text=OFFER, lines=lines, by=shop.agent, now=shop.now)
+    assert offer.status == "waiting" and "4" in offer.reasons[0]
+    decide_all(shop)
+    offers.propose(case=case, how="phone", by=shop.agent, now=shop.now)
+    offers.accept(case=case, by=shop.agent, now=shop.now)
+    # What was approved as a whole is carried out as a whole, by whoever presses the button.
+    offers.execute(case=case, by=shop.other, now=shop.now)
+    assert Grant.objects.count() == 4 and set(Grant.objects.values_list("level", flat=True)) == {"lead"}
+
+
+def test_what_was_promised_is_carried_out_whatever_was_promised_since(shop: Shop) -> None:
+    first = agreed(shop, make_case(shop), *goodwill(shop, 2))
+    for _number in range(2):
+        offers.execute(case=agreed(shop, make_case(shop), *goodwill(shop, 1)), by=shop.lead, now=shop.now)
+    offers.execute(case=first, by=shop.agent, now=shop.now)
+    assert Grant.objects.filter(subject_key=f"repair:{first.pk}").count() == 2
+
+
+def test_offers_that_wait_count_for_the_customer_and_for_the_day(shop: Shop) -> None:
+    """Limits are not passed by promising first and booking later."""
+    case = talked(shop, make_case(shop))
+    assert (
+        offers.prepare(case=case, text=OFFER, lines=goodwill(shop, 3), by=shop.agent, now=shop.now).status
+        == "ready"
+    )
+    other = talked(shop, make_case(shop))
+    fourth = offers.prepare(case=other, text=OFFER, lines=goodwill(shop, 1), by=shop.agent, now=shop.now)
+    assert fourth.status == "waiting"
+    SpendingLevel.objects.filter(code="agent").update(day_limit=50)
+    third = make_case(shop)
+    RepairCase.objects.filter(pk=third.pk).update(customer=Customer.objects.create(name="李四"))
+    lines = [line(shop, "refund", amount=Decimal(20))]
+    offer = offers.prepare(
+        case=talked(shop, fresh(third)), text=OFFER, lines=lines, by=shop.agent, now=shop.now
+    )
+    assert offer.status == "waiting" and "40" in offer.reasons[0]
+
+
+def test_money_back_on_the_price_is_within_the_same_limit_on_both_days(shop: Shop) -> None:
+    """A discount is money back: what an agent may offer alone, anybody may carry out."""
+    case = agreed(shop, make_case(shop), line(shop, "discount", amount=Decimal(80)))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    assert Grant.objects.get().cost == 80
+
+
+def test_what_is_called_due_by_law_is_booked_as_due_only_up_to_what_was_paid(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    lines = [line(shop, "refund", amount=Decimal(900), statutory=Decimal(900))]
+    offer = offers.prepare(case=case, text=OFFER, lines=lines, by=shop.agent, now=shop.now)
+    assert (offer.statutory, offer.refund_extra) == (200, 700)
+    decide_all(shop)
+    offers.propose(case=case, how="phone", by=shop.agent, now=shop.now)
+    offers.accept(case=case, by=shop.agent, now=shop.now)
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    assert Grant.objects.get().owed == 200
+    # A second review of the same purchase has nothing due any more, and a coupon never is.
+    again = talked(shop, make_case(shop))
+    lines = [
+        line(shop, "refund", amount=Decimal(60), statutory=Decimal(60)),
+        line(shop, "coupon", coupon_type=shop.coupon, amount=Decimal(10), statutory=Decimal(10)),
+    ]
+    offer = offers.prepare(case=again, text=OFFER, lines=lines, by=shop.agent, now=shop.now)
+    assert (offer.goodwill, offer.refund_extra, offer.statutory) == (10, 60, 0)
+
+
+def test_a_customer_may_change_their_mind_before_anything_is_done(shop: Shop) -> None:
+    case = agreed(shop, make_case(shop))
+    offers.refuse(case=case, reason="还是想退款", by=shop.agent, now=shop.now)
+    case = fresh(case)
+    assert (case.status, case.renegotiations, case.offers.get().status) == ("renegotiate", 1, "refused")
+
+
+def test_what_is_sold_out_is_called_off_by_a_lead_and_another_offer_made(shop: Shop) -> None:
+    gift = Gift.objects.create(code="cup", name="杯子", cost=Decimal(9), stock=1, status="on")
+    case = agreed(shop, make_case(shop), line(shop, "gift", gift=gift))
+    Gift.objects.update(stock=0)
+    with pytest.raises(DomainError):
+        offers.execute(case=case, by=shop.agent, now=shop.now)
+    with pytest.raises(NotPermitted):
+        offers.call_off(case=case, reason="赠品断货", by=shop.agent, now=shop.now)
+    offers.call_off(case=case, reason="赠品断货", by=shop.lead, now=shop.now)
+    case = fresh(case)
+    assert (case.status, case.renegotiations) == ("renegotiate", 0)
+    assert case.offers.get().status == "cancelled" and case.offers.get().remedies.get().status == "cancelled"
+    offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+
+
+def test_the_only_remedy_cancelled_leads_to_another_offer(shop: Shop) -> None:
+    case = agreed(shop, make_case(shop), line(shop, "refund", amount=Decimal(30)))
+    planned = Remedy.objects.get()
+    with pytest.raises(DomainError):
+        offers.cancel_remedy(remedy=planned, reason="不要了", by=shop.lead, now=shop.now)
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    remedy = Remedy.objects.get()
+    WorkItem.objects.filter(pk=remedy.work_id).update(status="doing")
+    with pytest.raises(GuardFailed) as error:
+        offers.call_off(case=case, reason="顾客不要了", by=shop.lead, now=shop.now)
+    assert missing(error) == ["nothing_begun"]
+    offers.cancel_remedy(remedy=remedy, reason="顾客不要了", by=shop.lead, now=shop.now)
+    assert Budget.objects.get().committed == 0 and fresh(case).cost == 0
+    assert set(WorkItem.objects.filter(origin_key=f"repairs.remedy:{remedy.pk}").values_list("status")) <= {
+        ("cancelled",)
+    }
+    offers.call_off(case=case, reason="顾客不要了", by=shop.lead, now=shop.now)
+    assert fresh(case).status == "renegotiate"
+
+
+def test_the_departments_work_ends_with_its_remedy(shop: Shop) -> None:
+    department = Department.objects.first()
+    RemedyType.objects.filter(code__in=("exchange", "refund")).update(department=department, by_store=False)
+    shop.types = {row.code: row for row in RemedyType.objects.all()}
+    case = agreed(shop, make_case(shop), line(shop, "exchange"), line(shop, "refund", amount=Decimal(30)))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    sent, paid = Remedy.objects.order_by("pk")
+    offers.finish_remedy(remedy=sent, tracking_no="SF123456", carrier="顺丰", by=shop.agent, now=shop.now)
+    sent.work.refresh_from_db()
+    assert (sent.work.status, sent.work.evidence) == ("done", "顺丰 SF123456")
+    offers.cancel_remedy(remedy=paid, reason="顾客不要了", by=shop.lead, now=shop.now)
+    paid.refresh_from_db()
+    assert paid.work.status == "cancelled"
+
+
+# -- what was refused stays written down ----------
+def test_a_refused_invitation_and_a_refused_reply_are_kept(shop: Shop) -> None:
+    case = satisfied(shop, make_case(shop))
+    bribe = "如果您愿意，可以按真实感受更新评价，更新后返现5元，好与不好都行。"
+    with pytest.raises(GuardFailed) as error:
+        invites.invite(case=case, text=bribe, how="phone", by=shop.agent, now=shop.now)
+    assert "text_lawful" in missing(error)
+    assert Verdict.objects.filter(subject_key=f"repair:{case.pk}", ruling="blocked").count() == 1
+    with pytest.raises(Unlawful):
+        replies.write(case=case, text="删除差评后给您返现五十元，请联系客服。", by=shop.agent, now=shop.now)
+    assert Verdict.objects.filter(subject_key=f"repair:{case.pk}", ruling="blocked").count() == 2
+
+
+HELD = "给您换一个全新的杯子，关注公众号还可以领5元券。"
+
+
+def test_an_offer_whose_words_a_rule_holds_waits_and_is_sent_once(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    offer = offers.prepare(case=case, text=HELD, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    for _press in range(2):
+        with pytest.raises(Held):
+            offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    assert fresh(case).status == "contacted"
+    asked = Approval.objects.get(state="pending", kind="feedback.reply")
+    approvals.decide(approval=asked, verb="approve", by=shop.legal, now=shop.now, reason="可以")
+    offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    assert fresh(case).status == "proposed" and fresh(case).offers.get().status == "made"
+    sent = OutboundMessage.objects.filter(period_key=f"offer-{offer.pk}")
+    assert sent.count() == 1 and HeldReply.objects.get().state == "sent"
+
+
+def test_words_that_wait_do_not_go_out_once_the_offer_is_taken_back(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    offer = offers.prepare(case=case, text=HELD, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    with pytest.raises(Held):
+        offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    offers.take_back(offer=offer, reason="措辞不当", by=shop.agent, now=shop.now)
+    assert Approval.objects.get().state == "cancelled" and HeldReply.objects.get().state == "dropped"
+
+
+# -- the public reply ----------
+def put_out(shop: Shop, reply: PublicReply) -> None:
+    assert reply.entry is not None and reply.entry.message is not None
+    mark_sent(message=reply.entry.message, proof="页面可见", by=shop.agent, now=shop.now)
+    replies.on_message(message_id=reply.entry.message.pk, now=shop.now)
+
+
+def test_a_reply_from_before_the_talks_ended_may_end_the_case(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    put_out(shop, replies.write(case=case, text=REPLY, by=shop.agent, now=shop.now))
+    cases.end_talks(case=case, reason="谈不拢", by=shop.agent, now=shop.now)
+    assert fresh(case).status == "reply_due"
+    replies.finish(case=case, by=shop.agent, now=shop.now)
+    assert fresh(case).status == "kept_public_reply"
+
+
+def test_a_reopened_case_counts_replies_and_tries_anew(shop: Shop) -> None:
+    case = make_case(shop)
+    for _day in range(3):
+        cases.try_contact(case=case, how="phone", note="没人接", by=shop.agent, now=shop.now)
+        shop.now += timedelta(days=1)
+    cases.give_up_contact(case=case, by=shop.agent, now=shop.now)
+    put_out(shop, replies.write(case=case, text=REPLY, by=shop.agent, now=shop.now))
+    assert fresh(case).status == "kept_public_reply"
+    shop.now += timedelta(days=1)
+    cases.reopen(case=fresh(case), reason="顾客又追评", by=shop.agent, now=shop.now)
+    with pytest.raises(GuardFailed) as error:
+        cases.give_up_contact(case=fresh(case), by=shop.agent, now=shop.now)
+    assert missing(error) == ["enough_tries", "enough_days"]
+    talked(shop, fresh(case))
+    cases.end_talks(case=fresh(case), reason="谈不拢", by=shop.agent, now=shop.now)
+    with pytest.raises(GuardFailed) as error:
+        replies.finish(case=fresh(case), by=shop.agent, now=shop.now)
+    assert missing(error) == ["replied"]

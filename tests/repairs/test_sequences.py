@@ -242,6 +242,13 @@ class World:
     def do_execute(self) -> None:
         offers.execute(case=self.case, by=self.people(), now=self.now)
 
+    def do_call_off(self) -> None:
+        begun = Remedy.objects.filter(offer__case=self.case, offer__status="accepted", status__in=("doing", "done"))
+        under_way = begun.exists()
+        offers.call_off(case=self.case, reason="缺货", by=self.people(), now=self.now)
+        if under_way:
+            raise Broken("an offer was called off while it was carried out")
+
     def open_remedy(self) -> Remedy | None:
         found = list(Remedy.objects.filter(offer__case=self.case, status="doing").order_by("pk"))
         return self.rng.choice(found) if found else None
@@ -520,8 +527,8 @@ ONWARD: dict[str, tuple[str, ...]] = {
     "unreachable": ("write_reply", "put_reply_out", "decide", "contact", "turn_urgent", "finish_reply"),
     "proposed": ("accept", "accept", "refuse"),
     "renegotiate": ("prepare", "decide", "propose", "spoil"),
-    "accepted": ("execute",),
-    "executing": ("finish", "finish", "complete", "cancel_remedy", "spoil"),
+    "accepted": ("execute", "execute", "execute", "refuse", "call_off"),
+    "executing": ("finish", "finish", "complete", "cancel_remedy", "call_off", "spoil"),
     "executed": ("result", "say_satisfied"),
     "callback": ("result", "result", "say_satisfied", "callback_ends", "missed", "spoil"),
     "satisfied": ("invite", "invite", "keep", "spoil", "wait"),
@@ -655,6 +662,7 @@ TOWARDS: dict[str, tuple[str, ...]] = {
     "offer_lawful": ("contact", "prepare", "spoil_text", "propose"),
     "offer_approved": ("spoil_approval", "propose"),
     "talks_left": ("refuse",),
+    "nothing_begun": ("call_off",),
     "all_done": ("finish", "complete"),
     "all_proven": ("finish", "finish", "spoil_proof", "complete"),
     "executed": ("spoil", "spoil", "invite"),
@@ -683,6 +691,7 @@ TOWARDS: dict[str, tuple[str, ...]] = {
 START = {
     "talks_left": "haggled",
     "offer_approved": "waiting",
+    "nothing_begun": "doing",
     "all_done": "doing",
     "all_proven": "doing",
     "enough_tries": "A",

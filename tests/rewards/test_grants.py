@@ -142,7 +142,7 @@ def test_three_goodwill_items_in_ninety_days_over_all_sources(cast: Cast, buyer:
     merging.merge(source=twin, target=buyer, by=boss, now=NOW, reason="同一个人")
     found = assess(by=care, customer=buyer, goodwill=D(5), now=NOW)
     assert found.permissions == ("rewards.spend_lead",)
-    assert "3" in found.words[0]
+    assert "4" in found.words[0]
     with pytest.raises(ApprovalNeeded):
         give(twin, care, one)
     assert give(twin, care, one, approved_by=[lead]).customer == buyer

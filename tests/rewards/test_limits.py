@@ -69,7 +69,7 @@ def test_the_fourth_goodwill_item_needs_a_lead() -> None:
     assert ask("agent", 5, items=2).alone
     found = ask("agent", 5, items=3)
     assert found.permissions == ("p.lead",)
-    assert found.reasons[0] == ("customer_cap", {"items": 3, "days": 90})
+    assert found.reasons[0] == ("customer_cap", {"items": 4, "days": 90})
     assert ask("lead", 5, items=3).alone
     # What the law gives anyway is no goodwill.
     assert ask("agent", 0, items=9).alone

@@ -128,6 +128,20 @@ def test_many_points_need_a_second_person(cast: Cast, buyer: Customer) -> None:
     assert (balance(buyer), unbalanced()) == (501, [])
 
 
+def test_small_steps_on_one_day_are_one_adjustment(cast: Cast, buyer: Customer) -> None:
+    care, other = make_user("mei", "care"), make_user("kai", "care")
+    make_user("le", "care-lead")
+    account = points.account_of(buyer, now=NOW)
+    for _number in range(2):
+        assert points.adjust(account=account, points=250, reason="补登", by=care, now=NOW).log is not None
+    assert points.adjust(account=account, points=1, reason="补登", by=care, now=NOW).approval is not None
+    # Another colleague, another direction, another day.
+    assert points.adjust(account=account, points=1, reason="补登", by=other, now=NOW).log is not None
+    assert points.adjust(account=account, points=-1, reason="扣回", by=care, now=NOW).log is not None
+    later = NOW + timedelta(days=1)
+    assert points.adjust(account=account, points=1, reason="补登", by=care, now=later).log is not None
+
+
 def test_the_ledger_only_grows(buyer: Customer) -> None:
     earn(buyer, 1, 5, "a")
     with pytest.raises(TypeError):

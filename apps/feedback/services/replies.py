@@ -158,13 +158,51 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
     _may_answer(feedback, reply, by)
     if reply.also and reply.also not in ALSO:
         raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": reply.also}, field="also")
-    text = reply.text.strip()
-    if len(text) < 2:
+    if len(reply.text.strip()) < 2:
         raise InvalidInput(_("The reply is empty."), field="text")
     known = _sent_before(feedback, reply)
     if known is not None:
         return known
     _nothing_newer(feedback, reply)
+    invites, approved = _read(feedback, reply, by=by, now=now)
+    return _send(feedback, reply, reply.text.strip(), by=by, now=now, approved=approved, invites=invites)
+
+
+def clear(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> None:
+    """Ask the law about a text that `send_cleared` will send, before anything else is written with it.
+
+    Outside of any transaction that a refusal would take back. Raises Unlawful and Held as `send_reply` does.
+    """
+    _may_answer(feedback, reply, by)
+    if _sent_before(feedback, reply) is None:
+        _read(feedback, reply, by=by, now=now)
+
+
+def send_cleared(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> Entry:
+    """Send what `clear` has let pass a moment ago, in the caller's transaction. Raises InvalidInput (the gate refuses)."""
+    if (known := _sent_before(feedback, reply)) is not None:
+        return known
+    _may_answer(feedback, reply, by)
+    return _send_read(feedback, reply, by=by, now=now)
+
+
+def drop_held(*, feedback_id: int, token: str, now: datetime, reason: str) -> None:
+    """Whatever waits for a second person under this key does not go out any more."""
+    waiting = Approval.objects.filter(
+        kind=APPROVAL_KIND, state="pending", payload___token=token,
+        object_id__in=HeldReply.objects.filter(feedback=feedback_id, state=HeldState.WAITING).values("pk"),
+    )  # fmt: skip
+    for approval in waiting:
+        approvals.withdraw(approval=approval, by=None, now=now, reason=reason)
+        held_rejected(approval, None, now)
+
+
+def _read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> tuple[bool, bool]:
+    """What the law says of a reply: (it invites to a review, a second person has approved it). Kept as a verdict.
+
+    Raises Unlawful or Held.
+    """
+    text = reply.text.strip()
     findings, facts = findings_of(feedback, text, reply.channel, now=now)
     action = worst(findings)
     key = subject_key(feedback.pk)
@@ -185,9 +223,7 @@ def send_reply(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> 
     if verdict is not None and action == "require_approval" and not approved:
         _hold(feedback, reply, text, verdict, by=by, now=now)
         raise _held(findings)
-    return _send(
-        feedback, reply, text, by=by, now=now, approved=approved, invites=facts.invites_review is True
-    )
+    return facts.invites_review is True, approved
 
 
 def send_approved(*, feedback: Feedback, reply: Reply, by: User, now: datetime) -> Entry:
@@ -304,8 +340,8 @@ def held_approved(approval: Approval, by: User, now: datetime) -> None:
     HeldReply.objects.filter(pk=held.pk).update(state=HeldState.SENT)
 
 
-def held_rejected(approval: Approval, by: User, now: datetime) -> None:
-    """Core's no."""
+def held_rejected(approval: Approval, by: User | None, now: datetime) -> None:
+    """Core's no, or a request that was taken back (`by` is None)."""
     held = HeldReply.objects.select_related("verdict").get(pk=approval.object_id)
     verdicts.rejected(_verdict_view(held, approval.reason), by, now)
     HeldReply.objects.filter(pk=held.pk, state=HeldState.WAITING).update(state=HeldState.DROPPED)

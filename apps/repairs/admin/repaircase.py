@@ -29,7 +29,7 @@ from apps.repairs.choices import MALICE, Ground, RepairStatus
 from apps.repairs.guards import GUARDS
 from apps.repairs.models import Offer, Remedy, RepairCase
 from apps.repairs.selectors import page as pages
-from apps.repairs.selectors.facts import facts_of, live_offer
+from apps.repairs.selectors.facts import facts_of, live_offer, sent_replies
 from apps.repairs.selectors.queue import queue
 from apps.repairs.selectors.reference import appeal_rule, remedies
 from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies
@@ -39,6 +39,12 @@ from apps.rewards.selectors import gifts_to_give, held_by, levels
 
 WORK = "repairs.work_repaircase"
 ZERO = Decimal(0)
+
+
+def reply_is_out(case: RepairCase) -> bool:
+    """Whether a public reply stands under the review already; the queue knows it beforehand."""
+    known: bool | None = getattr(case, "reply_out", None)
+    return sent_replies(case).exists() if known is None else known
 
 
 def unlawful_text(error: Unlawful) -> str:
@@ -75,6 +81,7 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
         "accept": Verb(offers.accept, "case", reason=None, form=forms.NoteForm),
         "refuse": Verb(offers.refuse, "case"),
         "end_talks": Verb(cases.end_talks, "case"),
+        "call_off": Verb(offers.call_off, "case"),
         "execute": Verb(offers.execute, "case", reason=None, form=forms.ConfirmForm),
         "complete": Verb(offers.complete, "case", reason=None, form=forms.ConfirmForm),
         "satisfied": Verb(callbacks.record_result, "case", reason=None, form=forms.ResultForm),
@@ -88,7 +95,7 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             "case",
             reason=None,
             form=forms.ConfirmForm,
-            show=lambda request, case: not case.channel.accepts_public_reply,
+            show=lambda request, case: not case.channel.accepts_public_reply or reply_is_out(case),
         ),
         "suspect": Verb(appeals.suspect, "case"),
         "add_evidence": Verb(appeals.add_evidence, "case", reason=None, form=forms.EvidenceForm),

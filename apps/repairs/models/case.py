@@ -112,6 +112,12 @@ class RepairCase(models.Model):
     )  # fmt: skip
     first_rating = models.PositiveSmallIntegerField(_("stars at first"), null=True, blank=True)
     outcome_at = models.DateTimeField(_("outcome at"), null=True, blank=True)
+    reopened_at = models.DateTimeField(
+        _("opened again at"),
+        null=True,
+        blank=True,
+        help_text=_("Tries and replies from before do not count."),
+    )
     outcome_change = models.ForeignKey(
         FeedbackChange, verbose_name=_("change that was seen"), null=True, blank=True, on_delete=models.PROTECT,
         db_index=False, related_name="+",

@@ -44,6 +44,9 @@ class Offer(models.Model):
     reasons = models.JSONField(_("why a second person"), default=list, blank=True)
     needs = models.JSONField(_("must be approved by"), default=list, blank=True)
     approved_by = models.JSONField(_("approved by"), default=dict, blank=True)
+    level = models.CharField(
+        _("spending level"), max_length=12, blank=True, help_text=_("Which level the promise needs.")
+    )
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.PROTECT, related_name="+"
     )
@@ -56,6 +59,14 @@ class Offer(models.Model):
         verbose_name = _("offer")
         verbose_name_plural = _("offers")
         ordering = ("number",)
+        indexes = (
+            # Read when a person promises more: what of theirs is not carried out yet?
+            models.Index(
+                fields=["by", "created_at"],
+                name="repairs_offer_promised",
+                condition=models.Q(status__in=[*LIVE_OFFERS]),
+            ),
+        )
         constraints = (
             models.UniqueConstraint(fields=["case", "number"], name="repairs_offer_number"),
             models.UniqueConstraint(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.compliance.selectors import check, checker
@@ -29,7 +30,7 @@ def facts_of(case: RepairCase, *, by: User | None, now: datetime, **known: Any) 
     ]
     evidence = list(Evidence.objects.filter(case=case))
     appeals = list(Appeal.objects.filter(case=case).order_by("round"))
-    reply = PublicReply.objects.filter(case=case, state=PublicReply.State.SENT).order_by("-at").first()
+    reply = sent_replies(case).order_by("-at").first()
     tries, days = tries_of(case)
     window = appeal_until(case, appeals)
     facts = RepairFacts(
@@ -46,6 +47,7 @@ def facts_of(case: RepairCase, *, by: User | None, now: datetime, **known: Any) 
         renegotiations=case.renegotiations,
         most_renegotiations=rules.renegotiations,
         remedies=len(remedies),
+        remedies_begun=sum(row.status != RemedyStatus.PLANNED for row in remedies),
         remedies_done=sum(row.status == RemedyStatus.DONE for row in remedies),
         remedies_unproven=sum(unproven(row) for row in remedies),
         executed=case.executed_at is not None,
@@ -94,10 +96,22 @@ def is_approved(offer: Offer) -> bool:
     )
 
 
+def sent_replies(case: RepairCase) -> QuerySet[PublicReply]:
+    """Public replies that are out and were written since the case was last opened again."""
+    rows = PublicReply.objects.filter(case=case, state=PublicReply.State.SENT)
+    return rows if case.reopened_at is None else rows.filter(at__gte=case.reopened_at)
+
+
 def tries_of(case: RepairCase) -> tuple[int, int]:
-    """Vain tries since the customer was last reached, and on how many days of the shop's zone. One query."""
+    """Vain tries since the customer was last reached or the case opened again, and on how many days of the shop's zone.
+
+    One query.
+    """
     tries: list[datetime] = []
-    for row in ContactTry.objects.filter(case=case).order_by("at", "id"):
+    rows = ContactTry.objects.filter(case=case)
+    if case.reopened_at is not None:
+        rows = rows.filter(at__gte=case.reopened_at)
+    for row in rows.order_by("at", "id"):
         tries = [] if row.reached else [*tries, row.at]
     return len(tries), len({timezone.localdate(moment) for moment in tries})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -14,7 +14,7 @@ from apps.core.counting import bounded_counts, shown
 from apps.core.numbers import whole_number
 from apps.feedback.models import Category, Channel
 from apps.repairs.choices import APPEAL_BRANCH, ENDED, LIVE_OFFERS, OPEN, RepairStatus
-from apps.repairs.models import Offer, RepairCase
+from apps.repairs.models import Offer, PublicReply, RepairCase
 from apps.repairs.querysets import RepairQuerySet
 from apps.shop.models import Store
 
@@ -89,7 +89,13 @@ def queue(user: Any, params: Any, now: datetime) -> Queue:
     ).defer("feedback__text", "feedback__reading", "feedback__resolution")
     # Which offer there is decides what is next: to prepare one, to wait, or to make it.
     live = Offer.objects.filter(case=OuterRef("pk"), status__in=LIVE_OFFERS).values("status")[:1]
-    rows = rows.annotate(offer_status=Subquery(live))
+    # And whether the public reply that it waits for is out.
+    out = PublicReply.objects.filter(
+        Q(at__gte=OuterRef("reopened_at")) | Q(case__reopened_at__isnull=True),
+        case=OuterRef("pk"),
+        state=PublicReply.State.SENT,
+    )
+    rows = rows.annotate(offer_status=Subquery(live), reply_out=Exists(out))
     after = whole_number(params.get("after", "")) or 0
     if tab in ("ended", "unseen"):
         rows = rows.order_by("-updated_at", "-id")

@@ -242,6 +242,7 @@ def reopen(*, case: RepairCase, reason: str, by: User | None, now: datetime, via
         via=via,
         changes={
             "outcome_at": None,
+            "reopened_at": now,
             "outcome_change_id": None,
             "outcome_follow_up_id": None,
             "unseen_since": None,

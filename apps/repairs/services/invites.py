@@ -44,7 +44,6 @@ def is_neutral(text: str) -> bool:
     )
 
 
-@transaction.atomic
 def invite(
     *, case: RepairCase, text: str, how: str, by: User, now: datetime, send_by: str = "", via: str = "admin"
 ) -> ActionLog:
@@ -72,6 +71,13 @@ def invite(
             findings=findings, text=text, facts=Facts(subject="reply", invites_review=True), by=by, now=now,
             subject_key=f"repair:{case.pk}", url=page_of(case.pk),
         )  # fmt: skip
+    with transaction.atomic():
+        return _invite(case, text, how, lawful=lawful, by=by, now=now, send_by=send_by, via=via)
+
+
+def _invite(
+    case: RepairCase, text: str, how: str, *, lawful: bool, by: User, now: datetime, send_by: str, via: str
+) -> ActionLog:
     log = move(
         case,
         "invite",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,27 +24,35 @@ from apps.core.services.files import IMAGES, store_file
 from apps.core.services.notices import notify
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
+from apps.customers.models import Customer, Order
 from apps.feedback.choices import ContactMethod, Status, Tier
 from apps.feedback.models import Feedback
 from apps.feedback.services import moves as feedback_moves
-from apps.feedback.services.replies import Reply, send_reply
+from apps.feedback.services import replies as answers
 from apps.messaging.choices import MessageChannel
-from apps.repairs.choices import Liability, OfferStatus, RemedyKind, RepairStatus
+from apps.repairs.choices import LIVE_OFFERS, Liability, OfferStatus, RemedyKind, RemedyStatus, RepairStatus
+from apps.repairs.guards import unmet
 from apps.repairs.models import Offer, Remedy, RemedyType, RepairCase
-from apps.repairs.selectors.facts import for_update, live_offer, next_due, read_offer
+from apps.repairs.selectors.facts import facts_of, for_update, live_offer, next_due, read_offer
+from apps.repairs.selectors.promised import promised
 from apps.repairs.services.moving import move
+from apps.repairs.services.moving import refuse as refuse_move
 from apps.repairs.transitions import OFFER, REMEDY, REPAIR, WORK
+from apps.rewards import limits
 from apps.rewards.choices import BY_HAND, GrantState
 from apps.rewards.models import Budget, CouponType, Gift, Grant
 from apps.rewards.selectors import assess, open_budgets
 from apps.rewards.services import grants
 from apps.shop.choices import WorkKind
 from apps.shop.models import WorkItem
+from apps.shop.transitions import WORK_ITEM
 
 ZERO = Decimal(0)
 KINDS = ("repairs.offer", "repairs.offer_second")
 #: What one point is worth, CNY: the usual hundred points for one yuan.
 POINT = Decimal("0.01")
+#: Begins the key of the message that tells an offer.
+OFFER_KEY = "offer-"
 PROOFS = IMAGES | frozenset({"application/pdf"})
 #: Remedies that are money beyond the goods: what exceeds the statutory part is a refund beyond the law.
 MONEY_BACK = frozenset({RemedyKind.REFUND, RemedyKind.RETURN, RemedyKind.DISCOUNT})
@@ -112,7 +120,12 @@ def prepare(
     with transaction.atomic():
         locked = for_update(case.pk)
         check_move(REPAIR, locked, "propose", by=by, reason="")
-        goodwill, refund_extra, statutory = sums(locked, lines)
+        lines = due_by_law(locked, lines)
+        goodwill, refund_extra, statutory = sums(lines)
+        if locked.customer_id is not None:
+            # As in `rewards`: the customer, then the colleague. Two offers written at once see each other.
+            Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=locked.customer_id)
+        User.objects.select_for_update(of=("self",), no_key=True).get(pk=by.pk)
         judged = assess(
             by=by,
             customer=locked.customer,
@@ -120,6 +133,8 @@ def prepare(
             refund_extra=refund_extra,
             flags=frozenset(liability),
             now=now,
+            items=sum(line.amount > line.statutory for line in lines),
+            waiting=promised(by=by, customer=locked.customer, now=now),
         )
         if judged.refusal:
             raise NotPermitted(judged.refusal)
@@ -136,6 +151,7 @@ def prepare(
                     liability=list(liability),
                     reasons=[str(word) for word in judged.words],
                     needs=list(judged.permissions),
+                    level=judged.level,
                     by=by,
                     created_at=now,
                     updated_at=now,
@@ -219,36 +235,53 @@ def _checked(line: Line, *, now: datetime) -> Line:
     )
 
 
-def sums(case: RepairCase, lines: Sequence[Line]) -> tuple[Decimal, Decimal, Decimal]:
-    """(goodwill, refund beyond the law, due by law) in CNY.
+def due_by_law(case: RepairCase, lines: Sequence[Line]) -> list[Line]:
+    """The lines with what of each counts as due by law: goods sent, repaired or exchanged, and money said to be due.
 
-    What is called statutory can be at most what the customer paid: the rest counts as beyond the law, so that nobody
-    passes their limit by a word. Without a known order everything does.
+    All of it is at most what the customer paid for the order, less what was booked or offered as due on any repair of
+    it: the rest counts as beyond the law, so that nobody passes their limit by a word. Without a known order everything
+    does. Locks the order, so that two repairs of one purchase see each other.
     """
+    order_id, paid = case.feedback.order_id, ZERO
+    repairs = {case.pk}
+    if order_id is not None:
+        order = Order.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
+        paid = order.total or ZERO
+        repairs |= set(RepairCase.objects.filter(feedback__order=order_id).values_list("pk", flat=True))
+    booked = Grant.objects.filter(subject_key__in=[f"repair:{pk}" for pk in repairs]).exclude(
+        status=GrantState.REVERSED
+    )
+    offered = Remedy.objects.filter(
+        offer__case__in=repairs, offer__status__in=LIVE_OFFERS, status=RemedyStatus.PLANNED
+    )
+    left = paid - sum(
+        (
+            booked.aggregate(sum=Sum("owed"))["sum"] or ZERO,
+            offered.aggregate(sum=Sum("statutory"))["sum"] or ZERO,
+        )
+    )
+    found = []
+    for line in lines:
+        if line.type.kind in MONEY_BACK:
+            claimed = line.statutory
+        else:
+            claimed = ZERO if line.type.is_goodwill else line.amount
+        part = max(ZERO, min(claimed, left))
+        left -= part
+        found.append(replace(line, statutory=part))
+    return found
+
+
+def sums(lines: Sequence[Line]) -> tuple[Decimal, Decimal, Decimal]:
+    """(goodwill, money beyond the law, due by law) in CNY, of lines of which `due_by_law` has told the lawful part."""
     goodwill = extra = statutory = ZERO
     for line in lines:
-        rest = line.amount - line.statutory
         statutory += line.statutory
-        if line.type.kind in MONEY_BACK:
-            extra += rest
-        elif line.type.is_goodwill:
-            goodwill += rest
+        if line.type.is_goodwill and line.type.kind not in MONEY_BACK:
+            goodwill += line.amount - line.statutory
         else:
-            # Goods sent, repaired or exchanged: what the law asks of the seller.
-            statutory += rest
-    claimed = sum(
-        (
-            line.statutory if line.type.kind in MONEY_BACK else ZERO if line.type.is_goodwill else line.amount
-            for line in lines
-        ),
-        ZERO,
-    )
-    order = case.feedback.order
-    paid = order.total if order is not None and order.total is not None else ZERO
-    booked = Grant.objects.filter(subject_key=f"repair:{case.pk}").exclude(status="reversed")
-    had = booked.aggregate(sum=Sum("owed"))["sum"] or ZERO
-    over = max(ZERO, claimed - max(ZERO, paid - had))
-    return goodwill, extra + over, max(ZERO, statutory - over)
+            extra += line.amount - line.statutory
+    return goodwill, extra, statutory
 
 
 def _ask(offer: Offer, *, by: User, now: datetime) -> None:
@@ -307,6 +340,13 @@ def _call_off(offer: Offer, *, now: datetime) -> None:
     )
     for approval in waiting:
         approvals.withdraw(approval=approval, by=None, now=now, reason=_("The offer was taken back."))
+    # Its words may wait for somebody too: nobody is told an offer that is off.
+    answers.drop_held(
+        feedback_id=offer.case.feedback_id,
+        token=f"{OFFER_KEY}{offer.pk}",
+        now=now,
+        reason=_("The offer was taken back."),
+    )
 
 
 @transaction.atomic
@@ -330,7 +370,6 @@ def drop_offer(case: RepairCase, *, by: User | None, now: datetime, reason: str)
     _call_off(offer, now=now)
 
 
-@transaction.atomic
 def propose(
     *,
     case: RepairCase,
@@ -342,7 +381,9 @@ def propose(
 ) -> ActionLog:
     """The customer hears the offer: told by a person (`how`), or sent (`send_by`, a message channel).
 
-    Counts as plan given for S. Raises GuardFailed, and whatever sending a reply raises.
+    Counts as plan given for S. Raises GuardFailed, and whatever sending a reply raises. A text that a rule holds for a
+    second person (Held) leaves the case where it is; what they are asked is kept. Once they agree the text goes out, and
+    the move is made by pressing the button again, which sends nothing twice.
     """
     if send_by and send_by not in MessageChannel.values:
         raise InvalidInput(_("Unknown value “%(value)s”.") % {"value": send_by}, field="how")
@@ -350,19 +391,31 @@ def propose(
         raise InvalidInput(_("Say how the customer was contacted."), field="how")
     if how == ContactMethod.PUBLIC_REPLY or send_by == MessageChannel.PUBLIC_REPLY:
         raise InvalidInput(_("An offer is made to the customer alone, not in public."), field="how")
+    if not send_by:
+        return _made(case, how=how, by=by, now=now, via=via)
+    current = RepairCase.objects.select_related("feedback", "channel").get(pk=case.pk)
+    check_move(REPAIR, current, "propose", by=by, reason="")
+    refuse_move("propose", unmet("propose", facts_of(current, by=by, now=now)))
+    offer = live_offer(current)
+    assert offer is not None, "the guard saw it"
+    # Before the transaction: what the law holds or blocks stays written down, though the offer is not made.
+    answer = answers.Reply(channel=send_by, text=offer.text, token=f"{OFFER_KEY}{offer.pk}")
+    answers.clear(feedback=current.feedback, reply=answer, by=by, now=now)
+    with transaction.atomic():
+        log = _made(case, how="", by=by, now=now, via=via)
+        answers.send_cleared(feedback=current.feedback, reply=answer, by=by, now=now)
+    return log
+
+
+@transaction.atomic
+def _made(case: RepairCase, *, how: str, by: User, now: datetime, via: str) -> ActionLog:
+    """The offer is made; `how` it was told, empty where a message says it."""
     log = move(case, "propose", by=by, now=now, via=via, changes={"proposed_at": case.proposed_at or now})
     offer = live_offer(case)
     assert offer is not None, "the guard saw it"
     perform(OFFER, offer, "make", by=by, now=now, via=via, changes={"made_at": now})
     feedback = Feedback.objects.get(pk=case.feedback_id)
-    if send_by:
-        send_reply(
-            feedback=feedback,
-            reply=Reply(channel=send_by, text=offer.text, token=f"offer-{offer.pk}"),
-            by=by,
-            now=now,
-        )
-    elif feedback.is_open:
+    if how and feedback.is_open:
         feedback_moves.record_contact(feedback=feedback, how=how, said=offer.text, by=by, now=now, via=via)
     if feedback.is_open and feedback.tier == Tier.S:
         feedback.refresh_from_db()
@@ -415,6 +468,22 @@ def renegotiate(*, case: RepairCase, reason: str, by: User, now: datetime, via: 
 
 
 @transaction.atomic
+def call_off(*, case: RepairCase, reason: str, by: User, now: datetime, via: str = "admin") -> ActionLog:
+    """What was agreed cannot be carried out (sold out, no such courier): the offer is off, another is due.
+
+    Only while nothing of it is under way. It is the shop that fails here, so it counts as no new offer.
+    """
+    log = move(case, "call_off", by=by, now=now, reason=reason, via=via)
+    offer = live_offer(case)
+    if offer is not None:
+        for remedy in offer.remedies.all():
+            if remedy.status == RemedyStatus.PLANNED:
+                perform(REMEDY, remedy, "cancel", by=by, now=now, reason=reason, via=via)
+        perform(OFFER, offer, "cancel", by=by, now=now, reason=reason, via=via)
+    return log
+
+
+@transaction.atomic
 def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") -> ActionLog:
     """Carry the accepted offer out: money and coupons are booked once, departments and stores get their work.
 
@@ -426,7 +495,8 @@ def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") ->
     # It counts as the promise of whoever wrote it; the person who presses the button need not be allowed to promise.
     approvers = list(User.objects.filter(pk__in=offer.approved_by.values()))
     spent = case.cost
-    for remedy in offer.remedies.select_related("type", "type__department", "coupon_type", "gift"):
+    planned = offer.remedies.filter(status=RemedyStatus.PLANNED)
+    for remedy in planned.select_related("type", "type__department", "coupon_type", "gift"):
         perform(REMEDY, remedy, "begin", by=by, now=now, via=via)
         spent += _book(case, offer, remedy, by=by, approvers=approvers, now=now)
         _hand_over(case, remedy, by=by, now=now)
@@ -465,7 +535,6 @@ def _book(
             % {"remedy": remedy.type},
             field="remedies",
         )
-    owed = remedy.statutory if kind in MONEY_BACK else ZERO if remedy.type.is_goodwill else remedy.amount
     grant = grants.grant(
         key=f"repairs.remedy:{remedy.pk}",
         kind="compensation",
@@ -476,8 +545,9 @@ def _book(
         budget=_budget(case, remedy.amount, now=now),
         subject_key=f"repair:{case.pk}",
         cost=remedy.amount,
-        owed=owed,
+        owed=remedy.statutory,
         flags=frozenset(offer.liability),
+        judged=limits.Assessment(offer.level, tuple(offer.needs)),
         by=offer.by,
         now=now,
         approved_by=approvers,
@@ -516,6 +586,17 @@ def _hand_over(case: RepairCase, remedy: Remedy, *, by: User, now: datetime) -> 
     )
     Remedy.objects.filter(pk=remedy.pk).update(work=item)
     remedy.work = item
+
+
+def _close_work(remedy: Remedy, verb: str, words: str, *, now: datetime) -> None:
+    """The work that was handed over ends with its remedy, unless whoever has it was quicker."""
+    if remedy.work_id is None:
+        return
+    item = WorkItem.objects.select_for_update(of=("self",), no_key=True).get(pk=remedy.work_id)
+    step = WORK_ITEM.get(verb)
+    if step is not None and item.status in step.sources:
+        changes = {"evidence": words, "done_at": now} if verb == "finish" else {}
+        perform(WORK_ITEM, item, verb, by=None, now=now, reason=words, via="repair", changes=changes)
 
 
 @transaction.atomic
@@ -568,6 +649,8 @@ def finish_remedy(
             "done_by_id": by.pk,
         },
     )
+    shown = [carrier.strip(), tracking_no.strip(), proof_note.strip(), stored.name if stored else ""]
+    _close_work(remedy, "finish", " ".join(filter(None, shown)) or str(remedy.type), now=now)
     if (
         remedy.grant is not None
         and remedy.grant.reward in BY_HAND
@@ -589,12 +672,23 @@ def finish_remedy(
 
 @transaction.atomic
 def cancel_remedy(*, remedy: Remedy, reason: str, by: User, now: datetime, via: str = "admin") -> ActionLog:
-    """Not needed any more: what was booked for it goes back to the budget, once."""
+    """Not needed any more: what was booked for it goes back to the budget, once; whoever had the work is told.
+
+    Where it was the only one, a lead calls the offer off and another is made.
+    """
     case = for_update(remedy.offer.case_id)
+    remedy = Remedy.objects.select_related("type", "grant", "offer", "work").get(pk=remedy.pk)
+    if case.status != RepairStatus.EXECUTING:
+        raise DomainError(_("Remedies are cancelled while the case is being carried out."))
     log = perform(REMEDY, remedy, "cancel", by=by, now=now, reason=reason, via=via)
+    cost = case.cost
     if remedy.grant is not None and remedy.grant.status != GrantState.REVERSED:
+        cost -= remedy.amount if remedy.grant.actual_cost is None else remedy.grant.actual_cost
         grants.reverse(grant=remedy.grant, reason=reason, by=None, now=now)
-        RepairCase.objects.filter(pk=case.pk).update(cost=case.cost - remedy.amount, updated_at=now)
+    _close_work(remedy, "cancel", reason, now=now)
+    RepairCase.objects.filter(pk=case.pk).update(
+        cost=cost, next_due_at=next_due(case, RepairStatus.EXECUTING, now=now), updated_at=now
+    )
     return log
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from apps.compliance.services import verdicts
-from apps.compliance.types import worst
+from apps.compliance.types import Finding, worst
 from apps.core.exceptions import DomainError, IllegalMove, InvalidInput
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
@@ -29,22 +30,21 @@ KIND = "repairs.public_reply"
 State = PublicReply.State
 
 
-@transaction.atomic
 def write(*, case: RepairCase, text: str, by: User, now: datetime) -> PublicReply:
     """Write the public reply. For S it waits for a second person; else it stands on the list of what people carry.
 
     Raises Unlawful where a rule blocks it; InvalidInput where the platform takes no replies.
     """
-    locked = for_update(case.pk)
-    if not by.has_perm("repairs.work_repaircase") or (locked.is_ended and locked.status != RepairStatus.KEPT):
-        check_move(REPAIR, locked, "reply", by=by, reason="")
-    if not locked.channel.accepts_public_reply:
+    current = RepairCase.objects.select_related("feedback", "channel").get(pk=case.pk)
+    _may_write(current, by)
+    if not current.channel.accepts_public_reply:
         raise InvalidInput(_("This platform takes no public replies."), field="text")
     body = text.strip()
     if len(body) < 10:
         raise InvalidInput(_("Write the reply as everybody will read it."), field="text")
-    findings, facts = findings_of(locked.feedback, body, MessageChannel.PUBLIC_REPLY, now=now)
+    findings, facts = findings_of(current.feedback, body, MessageChannel.PUBLIC_REPLY, now=now)
     if worst(findings) == "block":
+        # Outside of the transaction below: what was refused stays written down.
         verdicts.keep(
             findings=findings, text=body, facts=facts, by=by, now=now,
             subject_key=f"repair:{case.pk}", url=page_of(case.pk),
@@ -54,6 +54,18 @@ def write(*, case: RepairCase, text: str, by: User, now: datetime) -> PublicRepl
             findings=findings,
             field="text",
         )
+    with transaction.atomic():
+        return _write(case.pk, body, findings, by=by, now=now)
+
+
+def _may_write(case: RepairCase, by: User) -> None:
+    if not by.has_perm("repairs.work_repaircase") or (case.is_ended and case.status != RepairStatus.KEPT):
+        check_move(REPAIR, case, "reply", by=by, reason="")
+
+
+def _write(case_id: int, body: str, findings: Sequence[Finding], *, by: User, now: datetime) -> PublicReply:
+    locked = for_update(case_id)
+    _may_write(locked, by)
     needs_second = locked.tier == Tier.S or worst(findings) == "require_approval"
     try:
         with transaction.atomic():
@@ -72,7 +84,7 @@ def write(*, case: RepairCase, text: str, by: User, now: datetime) -> PublicRepl
             now=now,
             summary=body,
             payload={finding.rule: finding.title for finding in findings},
-            url=page_of(case.pk),
+            url=page_of(locked.pk),
         )
     else:
         _put_out(reply, by=by, now=now, approved=False)

@@ -33,6 +33,8 @@ from apps.rewards.transitions import COUPON, DELIVERY, GRANT
 ZERO = Decimal(0)
 # What the law calls the reward (`compliance.types.Facts.reward`).
 LEGAL_WORDS = {RewardKind.REFUND: "none", RewardKind.OTHER: "none"}
+# Money that goes back to the customer: what exceeds the statutory part has a limit of its own (domain.md 6).
+MONEY_BACK = frozenset({RewardKind.REFUND, RewardKind.DISCOUNT})
 
 
 class ApprovalNeeded(NotPermitted):
@@ -94,11 +96,15 @@ def grant(
     note: str = "",
     owed: Decimal = ZERO,
     flags: frozenset[str] = frozenset(),
+    judged: limits.Assessment | None = None,
 ) -> Grant:
     """Give `reward` to `customer` once for `key`, at `cost` CNY from `budget`; the same key answers the same grant.
 
     `owed` is the part the law gives anyway (no goodwill, no limit). `flags` are those of `limits.FLAGS`. `by=None` is
     the program itself: it may nothing alone, so `approved_by` must cover it. Everything or nothing, in one transaction.
+
+    `judged` is the answer of `selectors.assess` for a promise that this is a part of, from the day on which it was made:
+    a part is not judged by itself then, nor by what was promised since. Whom it names must have agreed all the same.
 
     Raises ApprovalNeeded (with `permissions`), budgets.BudgetExhausted or BudgetClosed, coupons.Refused,
     gifts.OutOfStock, Unlawful, InvalidInput, KeyReused.
@@ -122,6 +128,7 @@ def grant(
                 note=note,
                 owed=owed,
                 flags=flags,
+                judged=judged,
             )
     except IntegrityError:
         # Somebody else was quicker with the same key.
@@ -156,6 +163,7 @@ def _grant(
     note: str,
     owed: Decimal,
     flags: frozenset[str],
+    judged: limits.Assessment | None,
 ) -> Grant:
     reward.check()
     if kind not in Purpose.values:
@@ -184,6 +192,7 @@ def _grant(
         by=by,
         now=now,
         approved_by=approved_by,
+        judged=judged,
     )
     budgets.check_open(budget=budget, purpose=kind, now=now)
     _check_words(reward, now)
@@ -232,16 +241,23 @@ def _check_people(
     by: User | None,
     now: datetime,
     approved_by: Sequence[User],
+    judged: limits.Assessment | None,
 ) -> str:
     """The level that decided. Raises ApprovalNeeded or InvalidInput."""
-    refund = extra if reward.kind == RewardKind.REFUND else ZERO
-    found = assess(
+    refund = extra if reward.kind in MONEY_BACK else ZERO
+    found = judged or assess(
         by=by, customer=customer, goodwill=extra - refund, refund_extra=refund, flags=flags, now=now
     )
     if found.refusal:
         raise NotPermitted(found.refusal)
-    others = [person for person in dict.fromkeys(approved_by) if person != by and person.is_active]
-    if not limits.covered(found.permissions, [held_by(person, found.permissions) for person in others]):
+    others = [person for person in dict.fromkeys(approved_by) if person != by]
+    if judged is not None:
+        # Decided by people who might then; that one of them has left since takes nothing back from the customer.
+        agreed = len(others) >= len(found.permissions)
+    else:
+        held = [held_by(person, found.permissions) for person in others if person.is_active]
+        agreed = limits.covered(found.permissions, held)
+    if not agreed:
         raise ApprovalNeeded(
             _("This needs the consent of %(people)s. %(why)s")
             % {"people": who_decides(found.permissions), "why": " ".join(found.words)},

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import DomainError, InvalidInput, NotPermitted, ReasonNeeded
@@ -235,7 +236,9 @@ def adjust(*, account: PointsAccount, points: int, reason: str, by: User, now: d
         raise ReasonNeeded(_("Say why: the reason is kept."), field="reason")
     if not points or abs(points) > MOST:
         raise InvalidInput(_("By how many points?"), field="points")
-    if abs(points) <= policy().points_alone:
+    # In small steps it is the same act: what one person adds to one account in a day counts together, and what they take.
+    _locked(account.customer)
+    if abs(points) + adjusted_today(account, points, by, now) <= policy().points_alone:
         return Adjusted(log=_adjust(account, points, reason, by, now, key=""))
     asked = approvals.ask(
         kind=KIND,
@@ -250,6 +253,15 @@ def adjust(*, account: PointsAccount, points: int, reason: str, by: User, now: d
         url=f"/admin/rewards/pointsaccount/{account.pk}/change/",
     )
     return Adjusted(approval=asked)
+
+
+def adjusted_today(account: PointsAccount, points: int, by: User, now: datetime) -> int:
+    """Points that a person has moved the same way on their own word on this day of the shop's calendar. One query."""
+    day = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    amounts = PointsEntry.objects.filter(
+        account__customer=account.customer_id, by=by, at__gte=day, key__startswith="adjust:"
+    ).exclude(key__startswith="adjust:approval:")
+    return sum(abs(n) for n in amounts.values_list("amount", flat=True) if (n > 0) == (points > 0))
 
 
 def _adjust(
