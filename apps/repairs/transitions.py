@@ -106,7 +106,7 @@ REPAIR = TransitionTable(
             needs_reason=True,
             danger=True,
             help=_(
-                "A promise is not kept: tell the customer why, and offer something else. Counts as no new offer of theirs."
+                "A promise cannot be kept: tell the customer why and offer something else. It does not count as a new offer."
             ),
         ),
         Move(
