@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -192,3 +193,23 @@ def test_the_demo_comes_and_goes(cast: Cast) -> None:
     assert demo.clear() == 9
     assert (Grant.objects.count(), Budget.objects.count(), Coupon.objects.count()) == (0, 0, 0)
     assert not CouponType.objects.filter(code__startswith="demo-").exists()
+
+
+def test_a_payment_is_proven_by_a_number_or_a_picture(cast: Cast, client: Client) -> None:
+    """The picture opens for whoever sees the grant, and stands on its page."""
+    buyer = Customer.objects.create(name="张三")
+    row = give(buyer, cast.max, make_budget(), Reward(RewardKind.CASH), cost=Decimal(20))
+    client.force_login(cast.max)
+    url = reverse("admin:rewards_grant_move", args=[row.pk, "settle"])
+    refused = client.post(url, {"actual_cost": "20", "proof": ""})
+    row.refresh_from_db()
+    assert refused.status_code == 200 and row.status == "granted"
+    picture = SimpleUploadedFile("p.png", b"\x89PNG\r\n\x1a\n123", content_type="image/png")
+    client.post(url, {"actual_cost": "20", "proof": "", "proof_file": picture})
+    row.refresh_from_db()
+    assert row.status == "settled" and row.proof_file is not None
+    opened = reverse("admin:core_storedfile_open", args=[row.proof_file_id])
+    assert opened in client.get(reverse("admin:rewards_grant_change", args=[row.pk])).content.decode()
+    assert client.get(opened).status_code == 200
+    client.force_login(cast.ann)
+    assert client.get(opened).status_code in (302, 403, 404)

@@ -36,8 +36,21 @@ class SettleForm(MoveForm):
         label=_("real cost (CNY)"), min_value=Decimal(0), max_digits=10, decimal_places=2
     )
     proof = forms.CharField(
-        label=_("proof"), max_length=300, help_text=_("The number of the transfer or refund on the platform.")
+        label=_("proof"),
+        max_length=300,
+        required=False,
+        help_text=_("The number of the transfer or refund on the platform."),
     )
+    proof_file = forms.FileField(
+        label=_("picture of the proof"), required=False, help_text=_("Picture or PDF, e.g. of the refund.")
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """One of both proves it."""
+        values = super().clean() or {}
+        if not (values.get("proof") or values.get("proof_file") or self.errors):
+            self.add_error("proof", _("What proves the payment? A number or a picture."))
+        return values
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -95,13 +108,23 @@ class GrantAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
         ),
         (
             _("Money"),
-            {"fields": ("budget", "show_cost", "show_owed", "show_actual", "proof", "show_entries")},
+            {
+                "fields": (
+                    "budget",
+                    "show_cost",
+                    "show_owed",
+                    "show_actual",
+                    "proof",
+                    "show_proof_file",
+                    "show_entries",
+                )
+            },
         ),
         (_("Who"), {"fields": ("by", "show_level", "show_approvers", "at", "settled_at", "reversed_at")}),
     )
     readonly_fields = (
         "show_number", "show_what", "show_status", "show_customer", "show_cost", "show_owed", "show_actual",
-        "show_entries", "show_level", "show_approvers",
+        "show_entries", "show_level", "show_approvers", "show_proof_file",
     )  # fmt: skip
     empty_text = _(
         "Nothing was given yet. Compensation from a case and rewards of campaigns stand here, each with its budget and who agreed."
@@ -175,6 +198,13 @@ class GrantAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
     def show_approvers(self, obj: Grant) -> str:
         """Their names."""
         return "、".join(str(person) for person in obj.approvers.all()) or "–"
+
+    @display(description=_("picture of the proof"))
+    def show_proof_file(self, obj: Grant) -> Any:
+        """To open."""
+        if obj.proof_file is None:
+            return "–"
+        return link(reverse("admin:core_storedfile_open", args=[obj.proof_file_id]), obj.proof_file.name)
 
     @display(description=_("in the ledger"))
     def show_entries(self, obj: Grant) -> Any:

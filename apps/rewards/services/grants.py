@@ -17,7 +17,7 @@ from apps.compliance.services.verdicts import Unlawful
 from apps.compliance.types import Facts
 from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted
 from apps.core.models import ActionLog, User
-from apps.core.services.files import store_file
+from apps.core.services.files import IMAGES, store_file
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
 from apps.customers.choices import CustomerState
@@ -35,6 +35,9 @@ ZERO = Decimal(0)
 LEGAL_WORDS = {RewardKind.REFUND: "none", RewardKind.OTHER: "none"}
 # Money that goes back to the customer: what exceeds the statutory part has a limit of its own (domain.md 6).
 MONEY_BACK = frozenset({RewardKind.REFUND, RewardKind.DISCOUNT})
+
+
+PROOFS = IMAGES | frozenset({"application/pdf"})
 
 
 class ApprovalNeeded(NotPermitted):
@@ -353,7 +356,7 @@ def settle(
     if len(proof.strip()) < 2 and proof_file is None:
         raise InvalidInput(_("What proves the payment? A number or a picture."), field="proof")
     check_move(GRANT, grant, "settle", by=by, reason="")
-    stored = store_file(upload=proof_file, by=by, now=now) if proof_file is not None else None
+    stored = store_file(upload=proof_file, by=by, now=now, allowed=PROOFS) if proof_file is not None else None
     return _pay(
         grant,
         actual,
