@@ -19,6 +19,7 @@ from apps.messaging.models import MessageTemplate
 from apps.messaging.templates import preview
 from apps.repairs.choices import Ground, RemedyKind
 from apps.repairs.models import RemedyType
+from apps.repairs.services.offers import MONEY_BACK
 from apps.rewards.models import CouponType, Gift
 
 SPOKEN = (
@@ -265,10 +266,12 @@ class LineForm(forms.Form):
         self, *args: Any, type: RemedyType, coupons: Any, gifts: Any, suggested: bool, **kwargs: Any
     ) -> None:
         self.type, self.suggested = type, suggested
+        # Money back has a limit of its own: see `offers.sums`.
+        self.is_goodwill = type.is_goodwill and type.kind not in MONEY_BACK
         super().__init__(*args, prefix=f"r{type.pk}", **kwargs)
         kind = RemedyKind(type.kind)
         wanted = {"use", "note"}
-        if kind in (RemedyKind.REFUND, RemedyKind.RETURN, RemedyKind.DISCOUNT):
+        if kind in MONEY_BACK:
             wanted |= {"amount", "statutory"}
         elif kind == RemedyKind.COUPON:
             wanted |= {"coupon_type"}

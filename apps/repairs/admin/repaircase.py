@@ -165,6 +165,9 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
         if case.status in (RepairStatus.EXECUTED, RepairStatus.CALLBACK):
             # Satisfied or not: the call will tell, no button in a row.
             return None
+        if found is not None and found.verb == "complete" and case.remedies_open:
+            url = reverse("admin:repairs_repaircase_change", args=[case.pk])
+            return replace(found, label=_("Finish the remedies"), url=url, one_click=False)
         if found is not None and found.verb == "propose" and case.offer_status != "ready":
             if case.offer_status is not None:
                 return None
@@ -218,7 +221,8 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
         """The guards, so that nobody fills in a form for nothing."""
         if move.verb not in GUARDS:
             return []
-        return pages.checks(move.verb, facts_of(obj, by=request.user, now=timezone.now()))  # type: ignore[arg-type]
+        facts = facts_of(obj, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+        return pages.checks(move.verb, facts, form=move.verb in ("satisfied", "unsatisfied"))
 
     def move_note(self, request: HttpRequest, obj: RepairCase, move: Move) -> str:
         """What will be said or booked."""

@@ -43,6 +43,8 @@ ON_FORM = frozenset(
     {"text_neutral", "text_lawful", "case_number", "not_about_review", "proof", "seen_better", "by_person"}
 )
 #: Nothing in the way yet but the talk that is about to be recorded.
+#: What the customer says in the call that is about to be recorded.
+BY_FORM = frozenset({"satisfied", "unsatisfied"})
 BY_TALK = {"contact": frozenset({"apologised", "listened"})}
 
 
@@ -55,9 +57,12 @@ class Check:
     cure: str
 
 
-def checks(verb: str, facts: RepairFacts) -> list[Check]:
-    """The guards of a move in words."""
-    hidden = ON_FORM | BY_TALK.get(verb, frozenset())
+def checks(verb: str, facts: RepairFacts, *, form: bool = False) -> list[Check]:
+    """The guards of a move in words; on its own form (`form`) not those that the form itself meets."""
+    hidden = ON_FORM | BY_TALK.get(verb, frozenset()) | (BY_FORM if form else frozenset())
+    if facts.tier != "S":
+        # Says nothing about any other.
+        hidden |= {"s_lead", "reply_approved"}
     return [Check(what(code), ok, cure(code)) for code, ok in checklist(verb, facts) if code not in hidden]
 
 

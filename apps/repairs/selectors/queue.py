@@ -13,8 +13,8 @@ from django.utils.translation import pgettext_lazy
 from apps.core.counting import bounded_counts, shown
 from apps.core.numbers import whole_number
 from apps.feedback.models import Category, Channel
-from apps.repairs.choices import APPEAL_BRANCH, ENDED, LIVE_OFFERS, OPEN, RepairStatus
-from apps.repairs.models import Offer, PublicReply, RepairCase
+from apps.repairs.choices import APPEAL_BRANCH, ENDED, LIVE_OFFERS, OPEN, RemedyStatus, RepairStatus
+from apps.repairs.models import Offer, PublicReply, Remedy, RepairCase
 from apps.repairs.querysets import RepairQuerySet
 from apps.shop.models import Store
 
@@ -95,7 +95,11 @@ def queue(user: Any, params: Any, now: datetime) -> Queue:
         case=OuterRef("pk"),
         state=PublicReply.State.SENT,
     )
-    rows = rows.annotate(offer_status=Subquery(live), reply_out=Exists(out))
+    # And whether anything is still to be carried out.
+    doing = Remedy.objects.filter(
+        offer__case=OuterRef("pk"), offer__status__in=LIVE_OFFERS, status=RemedyStatus.DOING
+    )
+    rows = rows.annotate(offer_status=Subquery(live), reply_out=Exists(out), remedies_open=Exists(doing))
     after = whole_number(params.get("after", "")) or 0
     if tab in ("ended", "unseen"):
         rows = rows.order_by("-updated_at", "-id")

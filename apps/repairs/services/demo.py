@@ -38,7 +38,7 @@ from apps.rewards.services import demo as rewards_demo
 from apps.shop.models import WorkItem
 
 #: The shop began to repair so long ago; what came before stays plain feedback.
-SINCE = timedelta(days=30)
+SINCE = timedelta(days=60)
 INVITATION = "感谢您确认问题已解决。如果您愿意，可以按真实感受更新或追加评价，好与不好我们都接受；不更新也完全没关系，售后承诺照常有效。"
 REPLY = "您好，感谢如实反馈。针对这次的问题，我们已主动联系并提出处理方案，同时改进了出库检查。您的意见会保留在这里，如需帮助请随时联系客服。"
 WISHES = ("希望换一个好的", "希望退款", "希望尽快补发", "希望有人重视这个问题", "希望门店道歉")
@@ -344,7 +344,7 @@ NEW: tuple[Callable[[Stage], None], ...] = (
 
 
 def load(*, now: datetime) -> int:
-    """Play the repairs of the last thirty days; answers how many. Nothing without the demo's people."""
+    """Play the repairs since the shop began with them; answers how many. Nothing without the demo's people."""
     people = {
         user.username: user for user in User.objects.filter(username__in=("linyue", "hejun", "chensiyuan"))
     }
