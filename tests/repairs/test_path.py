@@ -14,14 +14,14 @@ from apps.core.models import Approval
 from apps.core.services import approvals
 from apps.customers.models import Customer
 from apps.feedback.models import HeldReply
-from apps.feedback.services.replies import Held
+from apps.feedback.services.replies import Held, Reply, send_reply
 from apps.messaging.models import OutboundMessage
 from apps.messaging.services.outbox import mark_sent
 from apps.repairs.models import PublicReply, Remedy, RemedyType, RepairCase
 from apps.repairs.services import callbacks, cases, invites, offers, outcomes, replies
 from apps.repairs.services.moving import GuardFailed
 from apps.rewards.models import Budget, Gift, Grant, SpendingLevel
-from apps.shop.models import Department, WorkItem
+from apps.shop.models import Department, Store, WorkItem
 from tests.repairs.world import (
     INVITATION,
     OFFER,
@@ -607,3 +607,33 @@ def test_a_reopened_case_counts_replies_and_tries_anew(shop: Shop) -> None:
     with pytest.raises(GuardFailed) as error:
         replies.finish(case=fresh(case), by=shop.agent, now=shop.now)
     assert missing(error) == ["replied"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "您的电话13812345678",
+        "张小明女士",
+        "订单20261110000123",
+        "身份证110101199003074578",
+    ],
+)
+def test_a_public_reply_tells_nobody_who_the_customer_is(shop: Shop, told: str) -> None:
+    case = talked(shop, make_case(shop))
+    with pytest.raises(InvalidInput):
+        replies.write(case=case, text=f"{told}，{REPLY}", by=shop.agent, now=shop.now)
+    assert not PublicReply.objects.exists()
+    with pytest.raises(InvalidInput):
+        send_reply(
+            feedback=case.feedback,
+            reply=Reply(channel="public_reply", text=f"{told}，{REPLY}", token="t"),
+            by=shop.agent,
+            now=shop.now,
+        )
+
+
+def test_the_shops_own_number_may_stand_in_a_public_reply(shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    Store.objects.create(code="S9", name="湖滨店", phone="13900001111")
+    text = f"{REPLY}门店电话13900001111，客服热线400-123-4567，邮箱service@shop.example。"
+    assert replies.write(case=case, text=text, by=shop.agent, now=shop.now).state == "written"

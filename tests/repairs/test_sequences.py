@@ -243,7 +243,9 @@ class World:
         offers.execute(case=self.case, by=self.people(), now=self.now)
 
     def do_call_off(self) -> None:
-        begun = Remedy.objects.filter(offer__case=self.case, offer__status="accepted", status__in=("doing", "done"))
+        begun = Remedy.objects.filter(
+            offer__case=self.case, offer__status="accepted", status__in=("doing", "done")
+        )
         under_way = begun.exists()
         offers.call_off(case=self.case, reason="缺货", by=self.people(), now=self.now)
         if under_way:

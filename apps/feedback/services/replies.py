@@ -20,6 +20,7 @@ from apps.compliance.spelling import spell
 from apps.compliance.types import Facts, Finding, worst
 from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError, InvalidInput, StaleState
+from apps.core.masking import mask_text
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
 from apps.core.services.files import store_file
@@ -36,6 +37,7 @@ from apps.feedback.transitions import FEEDBACK
 from apps.messaging.choices import ASSISTED, MessageChannel, MessageState
 from apps.messaging.models import MessageTemplate, OutboundMessage
 from apps.messaging.services.outbox import Draft, enqueue, mark_sent
+from apps.shop.models import Store
 
 APPROVAL_KIND = "feedback.reply"
 # Begins the key of a message whose invitation its keeper has claimed already.
@@ -57,6 +59,7 @@ ALSO = {"give_plan": ClockKind.PLAN_GIVEN, "give_progress": ClockKind.PROGRESS_G
 _REVIEW = r"(?:评[价论分]|[好中差]评|[五5][颗个]?星|星级|打个?分)"
 _CHANGE = r"(?:更新|修改|改(?![进善正变良天日])|删|撤)"
 _BETWEEN = r"[^，,。！？!?;；\n]{0,6}"
+MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 INVITES = re.compile(rf"(?:{_CHANGE}|追加|追评|重新){_BETWEEN}{_REVIEW}|{_REVIEW}{_BETWEEN}{_CHANGE}")
 SENT = frozenset({MessageState.SENT, MessageState.DELIVERED})
 GONE = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
@@ -197,12 +200,45 @@ def drop_held(*, feedback_id: int, token: str, now: datetime, reason: str) -> No
         held_rejected(approval, None, now)
 
 
+def exposes_nobody(feedback: Feedback, text: str) -> None:
+    """A reply that everybody reads names no customer: no telephone, address or order number, nor their name.
+
+    The shop's own numbers may stand in it. Raises InvalidInput with what was found (PIPL art. 25: personal information is
+    not made public without separate consent).
+    """
+    own = Store.objects.exclude(phone="").values_list("phone", flat=True)
+    body = text
+    for number in sorted(own, key=len, reverse=True):
+        body = body.replace(number, "")
+    customer, order = feedback.customer, feedback.order
+    # A mail address is the shop's unless we know it as the customer's.
+    theirs = customer is not None and bool(customer.email) and customer.email.lower() in body.lower()
+    plain = MAIL.sub("", body)
+    found = [_("a telephone number, an identity number or the like")] if theirs or mask_text(plain) != plain else []
+    if customer is not None and len(customer.name.strip()) > 1 and customer.name.strip() in body:
+        found.append(_("the customer's name"))
+    numbers = {feedback.order_no, order.order_no if order is not None else ""} - {""}
+    if any(number in body for number in numbers):
+        found.append(_("the order number"))
+    if found:
+        raise InvalidInput(
+            _(
+                "Everybody will read this. Take out what tells who the customer is: %(what)s. The shop's own numbers are "
+                "known from the pages of its stores."
+            )
+            % {"what": _(", ").join(str(part) for part in found)},
+            field="text",
+        )
+
+
 def _read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> tuple[bool, bool]:
     """What the law says of a reply: (it invites to a review, a second person has approved it). Kept as a verdict.
 
-    Raises Unlawful or Held.
+    Raises Unlawful or Held, InvalidInput where a public text tells who the customer is.
     """
     text = reply.text.strip()
+    if reply.channel == MessageChannel.PUBLIC_REPLY:
+        exposes_nobody(feedback, text)
     findings, facts = findings_of(feedback, text, reply.channel, now=now)
     action = worst(findings)
     key = subject_key(feedback.pk)

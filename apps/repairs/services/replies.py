@@ -17,7 +17,7 @@ from apps.core.workflow import check as check_move
 from apps.feedback.choices import Status, Tier
 from apps.feedback.models import Feedback
 from apps.feedback.services import moves as feedback_moves
-from apps.feedback.services.replies import Reply, findings_of, send_approved, send_reply
+from apps.feedback.services.replies import Reply, exposes_nobody, findings_of, send_approved, send_reply
 from apps.messaging.choices import MessageChannel
 from apps.repairs.choices import RepairStatus
 from apps.repairs.models import PublicReply, RepairCase
@@ -33,7 +33,8 @@ State = PublicReply.State
 def write(*, case: RepairCase, text: str, by: User, now: datetime) -> PublicReply:
     """Write the public reply. For S it waits for a second person; else it stands on the list of what people carry.
 
-    Raises Unlawful where a rule blocks it; InvalidInput where the platform takes no replies.
+    Raises Unlawful where a rule blocks it; InvalidInput where the platform takes no replies or the text tells who the
+    customer is.
     """
     current = RepairCase.objects.select_related("feedback", "channel").get(pk=case.pk)
     _may_write(current, by)
@@ -42,6 +43,7 @@ def write(*, case: RepairCase, text: str, by: User, now: datetime) -> PublicRepl
     body = text.strip()
     if len(body) < 10:
         raise InvalidInput(_("Write the reply as everybody will read it."), field="text")
+    exposes_nobody(current.feedback, body)
     findings, facts = findings_of(current.feedback, body, MessageChannel.PUBLIC_REPLY, now=now)
     if worst(findings) == "block":
         # Outside of the transaction below: what was refused stays written down.
