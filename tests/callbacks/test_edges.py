@@ -119,6 +119,23 @@ def test_the_second_call_of_a_day_is_refused_before_it_is_made(cast: Cast) -> No
     assert callback.status == "calling"
 
 
+def test_planning_it_again_is_no_leave_to_ring_twice_a_day(cast: Cast) -> None:
+    callback = plan_one(assignee=cast.bob)
+    for day in range(3):
+        calls.record_attempt(callback=callback, outcome="no_answer", by=cast.bob, now=NOW + day * DAY)
+    assert callback.status == "unreached"
+    last = NOW + 2 * DAY
+    calls.reopen(
+        callback=callback, due_at=last + timedelta(hours=2), by=cast.bob, now=last + timedelta(hours=1), reason="再试"
+    )  # fmt: skip
+    with pytest.raises(IllegalMove):
+        calls.take(callback=callback, by=cast.bob, now=last + timedelta(hours=3))
+    calls.take(callback=callback, by=cast.bob, now=last + DAY)
+    calls.record_attempt(callback=callback, outcome="no_answer", by=cast.bob, now=last + DAY)
+    # The round of three begins anew.
+    assert (callback.status, callback.tries) == ("planned", 1)
+
+
 def test_a_newer_yes_to_every_channel_does_not_outlive_a_refusal(cast: Cast) -> None:
     customer = person()
     agree(customer, granted=False)

@@ -258,8 +258,8 @@ def _attempt(
 
 
 def _missed(callback: Callback) -> list[datetime]:
-    rows = callback.attempt_rows.filter(round=callback.round, outcome__in=MISSED)
-    return list(rows.values_list("at", flat=True))
+    # Of every round: planning it again is no leave to ring twice in one day.
+    return list(callback.attempt_rows.filter(outcome__in=MISSED).values_list("at", flat=True))
 
 
 def _too_soon(earliest: datetime) -> str:
