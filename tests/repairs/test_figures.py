@@ -418,6 +418,24 @@ def test_parts_and_finest_rows_tell_the_same() -> None:
 
 
 @pytest.mark.django_db
+def test_days_begin_at_the_shops_midnight() -> None:
+    """In UTC both moments lie on the 17th."""
+    shop = make_shop()
+    first = make_case(shop)
+    second = make_case(shop)
+    begins = reads.midnight(date(2026, 11, 18))
+    RepairCase.objects.filter(pk=first.pk).update(opened_at=begins - timedelta(microseconds=1))
+    RepairCase.objects.filter(pk=second.pk).update(opened_at=begins)
+    rebuild_figures(now=shop.now)
+    days = [date(2026, 11, 17), date(2026, 11, 18)]
+    assert list(RepairDay.objects.order_by("day").values_list("day", "opened")) == [(day, 1) for day in days]
+    assert set(RepairPart.objects.values_list("part", "day")) == {
+        (part, day) for part in RepairPart.Part.values for day in days
+    }
+    assert refresh_figures(now=shop.now).changed == 0
+
+
+@pytest.mark.django_db
 def test_parts_are_not_read_before_they_were_added_up() -> None:
     scatter(30)
     rebuild_figures(now=NOW)
