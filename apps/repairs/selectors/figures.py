@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Aggregate, Q, Sum, TextField
+from django.db.models import Aggregate, Q, Sum, TextField, Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -149,21 +149,15 @@ def _of_parts(
 class Joined(Aggregate):
     """Texts of a group in one, between commas."""
 
+    function = "STRING_AGG"
     output_field = TextField()
 
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """GROUP_CONCAT joins with a comma."""
-        return super().as_sql(compiler, connection, function="GROUP_CONCAT", **context)
+    def __init__(self, name: str, **extra: Any) -> None:
+        super().__init__(name, Value(",", output_field=TextField()), **extra)
 
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """STRING_AGG is told."""
-        return super().as_sql(
-            compiler,
-            connection,
-            function="STRING_AGG",
-            template="%(function)s(%(expressions)s, ',')%(filter)s",
-            **context,
-        )
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """There it has another name."""
+        return super().as_sql(compiler, connection, function="GROUP_CONCAT", **context)
 
 
 def _waits(found: Figures, texts: Iterable[str]) -> None:
