@@ -167,7 +167,7 @@ def test_small_samples_tell_counts_and_are_not_ranked(lead: User) -> None:
             day=day,
             part="category",
             key=top.pk,
-            tier="A",
+            tier="",
             opened=closed,
             closed=closed,
             succeeded=succeeded,

@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                 ('day', models.DateField(verbose_name='opened on')),
                 ('part', models.CharField(choices=[('category', 'By category'), ('store', 'By store'), ('agent', 'By agent')], max_length=8)),
                 ('key', models.BigIntegerField(null=True)),
-                ('tier', models.CharField(choices=[('S', 'S · urgent'), ('A', 'A · complaint'), ('B', 'B · enquiry or suggestion')], max_length=1)),
+                ('tier', models.CharField(choices=[('S', 'S · urgent'), ('A', 'A · complaint'), ('B', 'B · enquiry or suggestion')], max_length=1, blank=True)),
             ],
             options={
                 'verbose_name': 'figures of a day of repairs',
@@ -76,6 +76,13 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['day'], name='repairs_part_day'), models.Index(fields=['tier', 'day'], name='repairs_part_tier')],
                 'constraints': [models.UniqueConstraint(models.F('day'), models.F('part'), models.F('tier'), django.db.models.functions.comparison.Coalesce('key', models.Value(0, output_field=models.BigIntegerField())), name='repairs_part_once')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='repaircallbackday',
+            index=models.Index(
+                fields=['day', 'category', 'store', 'handler', 'closed', 'withdrawn', 'revised'],
+                name='repairs_callback_page',
+            ),
         ),
         migrations.RunPython(add_up_again, migrations.RunPython.noop),
     ]

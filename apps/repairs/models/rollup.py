@@ -116,8 +116,8 @@ class RepairDay(Narrowed, Counts):
 class RepairPart(Counts):
     """The same once more by category, by store and by agent alone: the whole shop's page over a year reads few rows.
 
-    `key` is that of the category, store or agent; empty: the cases name none. Every case stands in one row of each part;
-    its time to contact is kept in the part of categories alone.
+    `key` is that of the category, store or agent; empty: the cases name none. Every case stands in two rows of each part, one
+    of its tier and one of all tiers (""); its time to contact is kept in the part of categories alone.
     """
 
     class Part(models.TextChoices):
@@ -128,16 +128,16 @@ class RepairPart(Counts):
     day = models.DateField(_("opened on"))
     part = models.CharField(max_length=8, choices=Part.choices)
     key = models.BigIntegerField(null=True)
-    tier = models.CharField(max_length=1, choices=Tier.choices)
+    tier = models.CharField(max_length=1, choices=Tier.choices, blank=True)
 
     class Meta:
         verbose_name = _("figures of a day of repairs")
         verbose_name_plural = _("figures of days of repairs")
         default_permissions = ()
         indexes = (
-            # Read by the funnel page of the whole shop, and by the roll-up when it writes a day again.
+            # Read by the roll-up when it writes a day again.
             models.Index(fields=["day"], name="repairs_part_day"),
-            # Read by the funnel page of one tier.
+            # Read by the funnel page of the whole shop or of one tier.
             models.Index(fields=["tier", "day"], name="repairs_part_tier"),
         )
         constraints = (
@@ -168,8 +168,13 @@ class RepairCallbackDay(Narrowed):
         verbose_name_plural = _("figures of days of callbacks")
         default_permissions = ()
         indexes = (
-            # Read by the funnel page and the metrics of withdrawal and revision.
+            # Read by the metrics of withdrawal and revision.
             models.Index(fields=["day"], name="repairs_callback_day"),
+            # Read by the funnel page, which needs nothing else of a row.
+            models.Index(
+                fields=["day", "category", "store", "handler", "closed", "withdrawn", "revised"],
+                name="repairs_callback_page",
+            ),
             # Read by the roll-up when it writes a day again.
             models.Index(fields=["opened_day"], name="repairs_callback_opened"),
         )

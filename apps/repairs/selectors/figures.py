@@ -82,7 +82,7 @@ def read(user: Any, wanted: Slice, *, now: datetime) -> Figures:
     narrowed, waits = wanted.narrowed(), list[str]()
     sums = {name: Sum(name) for name in (*COUNTS, "cost")}
     if narrowed.keys() <= {"tier"} and _has_parts(user):
-        parts = RepairPart.objects.filter(day__range=(wanted.first, wanted.last), **narrowed)
+        parts = RepairPart.objects.filter(day__range=(wanted.first, wanted.last), tier=wanted.tier)
         found.total, found.by = _of_parts(parts, sums, waits)
     else:
         rows = RepairDay.objects.visible_to(user).filter(day__range=(wanted.first, wanted.last), **narrowed)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from django.db import models, transaction
@@ -154,8 +155,8 @@ def _parts(by_day: list[dict[str, Any]]) -> list[dict[str, Any]]:
     waits: dict[Key, list[int]] = defaultdict(list)
     known = {*NARROWS, "cost", "waits"}
     for row in by_day:
-        for part, column in PARTS.items():
-            key = (part, row[column], row["tier"])
+        for (part, column), tier in product(PARTS.items(), ("", row["tier"])):
+            key = (part, row[column], tier)
             counts[key].update({name: value for name, value in row.items() if name not in known})
             spent[key] += row["cost"]
             if part == RepairPart.Part.CATEGORY:
