@@ -91,5 +91,6 @@ class Block(models.TextChoices):
     NO_CONSENT = "no_consent", _("The customer has not agreed to such calls.")
     OPTED_OUT = "opted_out", _("The customer has refused such calls.")
     CASE_OPEN = "case_open", _("The case is open again; call when it is resolved.")
+    CASE_GONE = "case_gone", _("The case was merged into another or dismissed.")
     NO_PHONE = "no_phone", _("No phone number is known.")
     PLANNED = "planned", _("A callback is planned or was made of late.")

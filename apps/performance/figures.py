@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from math import ceil
 from typing import Any
@@ -124,9 +124,11 @@ def grade(value: float, best: float, worst: float) -> float:
 def score(rules: Sequence[Rule], seen: Mapping[str, tuple[float | None, int]], least_n: int) -> Result:
     """A score from values with their n. Figures with fewer than `least_n` are left out and the rest weighs more.
 
-    Counts and penalties need no least n: each is complete by itself.
+    Counts and penalties need no least n: each is complete by itself. What tempts never weighs more than its part of what
+    was counted: where much was left out, it is left out too.
     """
     parts: list[Part] = []
+    tempting = 0.0
     earned = counted = whole = penalty = 0.0
     for rule in rules:
         figure = FIGURES[rule.figure]
@@ -150,7 +152,13 @@ def score(rules: Sequence[Rule], seen: Mapping[str, tuple[float | None, int]], l
             points = grade(value, rule.best, rule.worst)
             earned += points * rule.weight
             counted += rule.weight
+            tempting += rule.weight if figure.tempting else 0
             parts.append(Part(**line, points=points))  # type: ignore[arg-type]
+    if tempting > counted * TEMPTING_AT_MOST + 1e-9:
+        lone = [part for part in parts if FIGURES[part.figure].tempting and part.points is not None]
+        earned -= sum((part.points or 0) * part.weight for part in lone)
+        counted -= tempting
+        parts = [replace(part, points=None, why="tempting") if part in lone else part for part in parts]
     if whole <= 0 or counted < whole * LEAST_COUNTED:
         return Result(None, tuple(parts))
     return Result(round(max(0.0, earned / counted - penalty), 1), tuple(parts))

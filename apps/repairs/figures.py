@@ -114,6 +114,13 @@ def tally(case: CaseFacts, *, now: datetime) -> Counter[str]:
     return done
 
 
+def seconds_to_contact(case: CaseFacts) -> int | None:
+    """From opening to first talk in whole seconds; None without a talk and for misread reviews."""
+    if case.status == DISMISSED or case.contacted_at is None:
+        return None
+    return round((case.contacted_at - case.opened_at).total_seconds())
+
+
 def after_callback(case: CaseFacts) -> Counter[str] | None:
     """What became of a review whose repair was closed with a callback, 30 days on; None where it was not.
 
@@ -162,6 +169,19 @@ def place(n: int, share: float) -> tuple[int, float]:
     """Where a quantile lies among n sorted values: the rank below it from 0 and how far to the next (as percentile_cont)."""
     exact = share * (n - 1)
     return int(exact), exact - int(exact)
+
+
+def quantile(ordered: Sequence[int], share: float) -> Wait | None:
+    """The quantile of times in seconds, shortest first. None without any.
+
+    >>> quantile([60, 120, 240, 600], 0.5)
+    Wait(minutes=3.0, open_ended=False)
+    """
+    if not ordered:
+        return None
+    rank, rest = place(len(ordered), share)
+    below, above = ordered[rank], ordered[min(rank + 1, len(ordered) - 1)]
+    return Wait((below + (above - below) * rest) / 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from apps.performance.figures import (
     score,
     step,
 )
+from apps.performance.selectors.cells import part_lines
 
 FAIR = [Rule("csat", 60, 0.95, 0.6), Rule("on_time", 40, 1.0, 0.5)]
 
@@ -66,6 +67,23 @@ def test_no_score_of_leftovers() -> None:
     got = score(FAIR, {"csat": (None, 0), "on_time": (1.0, 40)}, 10)
     assert got.score is None
     assert got.parts[0].why == "none"
+
+
+def test_what_tempts_does_not_weigh_more_because_little_else_was_seen() -> None:
+    rules = [Rule("csat", 40, 0.9, 0.5), Rule("handled", 30, 100, 0), Rule("withdrawn", 30, 0.5, 0)]
+    # Withdrawn reviews would be half of what counts.
+    got = score(rules, {"csat": (1.0, 2), "handled": (50, 50), "withdrawn": (0.5, 50)}, 10)
+    assert got.score is None
+    assert [(part.figure, part.points, part.why) for part in got.parts] == [
+        ("csat", None, "few"), ("handled", 50.0, ""), ("withdrawn", None, "tempting"),
+    ]  # fmt: skip
+    rules = [*rules, Rule("callbacks", 30, 10, 0)]
+    got = score(
+        rules, {"csat": (1.0, 2), "handled": (50, 50), "withdrawn": (0.5, 50), "callbacks": (5, 5)}, 10
+    )
+    # A third of what was seen: as allowed as in the weights themselves.
+    assert got.score == pytest.approx(66.7)
+    assert part_lines([part.plain() for part in score(rules[:3], {"withdrawn": (0.5, 50)}, 10).parts])
 
 
 def test_blocked_texts_cost_points_and_never_below_zero() -> None:

@@ -64,7 +64,7 @@ def test_ones_own_page_and_whose_else(client: Client, cast: Cast, last: Any) -> 
     assert codes == [200] * 4
     assert [get(client, user, hers).status_code for user in (cast.bob, stranger)] == [404, 404]
     assert get(client, cast.ann, mine).status_code == 403
-    for month in ("nonsense", "2199-01", "2026-13", "²"):
+    for month in ("nonsense", "2199-01", "2026-13", "²", "0001-01", "0001-12"):
         assert get(client, cast.alice, url("agentmonth_mine") + f"?month={month}").status_code == 200
 
 

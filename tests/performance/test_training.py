@@ -196,6 +196,14 @@ def test_whoever_served_the_customer_before_is_whom_it_is_about(cast: Cast) -> N
     assert TrainingProposal.objects.get().person == cast.alice
 
 
+def test_spam_and_old_files_are_held_against_nobody(cast: Cast) -> None:
+    complain(cast, 3)
+    Feedback.objects.filter(pk=Feedback.objects.latest("pk").pk).update(status="dismissed")
+    assert proposals.sweep_proposals(now=NOW) == 0
+    Feedback.objects.update(status="new", is_historical=True)
+    assert proposals.sweep_proposals(now=NOW) == 0
+
+
 def test_a_failed_sample_proposes_a_training(cast: Cast) -> None:
     for review in sample(cast.alice).reviews.select_related("feedback")[:2]:
         quality.submit(review=review, points=points(1), comment="", by=cast.lin, now=NOW)

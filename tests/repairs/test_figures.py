@@ -34,7 +34,15 @@ from apps.repairs.figures import (
     place,
     tally,
 )
-from apps.repairs.models import Appeal, FiguresState, RepairCallbackDay, RepairCase, RepairDay, RepeatMonth
+from apps.repairs.models import (
+    Appeal,
+    FiguresState,
+    RepairCallbackDay,
+    RepairCase,
+    RepairDay,
+    RepairPart,
+    RepeatMonth,
+)
 from apps.repairs.selectors import figures as reads
 from apps.repairs.services import cases, outcomes
 from apps.repairs.services.repeat import refresh_repeat
@@ -342,7 +350,7 @@ def test_withdrawal_is_counted_by_the_day_of_the_callback() -> None:
 
 
 @pytest.mark.django_db
-def test_exact_quantiles_and_those_of_bins_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_quantiles_and_those_of_bins_agree() -> None:
     made = scatter(120)
     rebuild_figures(now=NOW)
     boss = make_user("boss", "manager")
@@ -356,7 +364,9 @@ def test_exact_quantiles_and_those_of_bins_agree(monkeypatch: pytest.MonkeyPatch
     rank, rest = place(len(waits), 0.5)
     assert found.exact
     assert found.median == Wait(waits[rank] + (waits[rank + 1] - waits[rank]) * rest)
-    monkeypatch.setattr(reads, "EXACT_UP_TO", 5)
+    # Added up before times were kept to the second: no median is made of what is missing.
+    RepairPart.objects.update(waits="")
+    RepairDay.objects.update(waits="")
     rough = reads.read(boss, whole, now=NOW)
     assert not rough.exact
     assert rough.median and found.median
@@ -365,6 +375,106 @@ def test_exact_quantiles_and_those_of_bins_agree(monkeypatch: pytest.MonkeyPatch
     one = next(case.handler_id for case in made if case.handler_id)
     mine = reads.read(boss, reads.Slice(whole.first, whole.last, agent=one, tier="A"), now=NOW)
     assert mine.total["opened"] == by_hand(lambda case: case.handler_id == one and case.tier == "A")["opened"]
+
+
+@pytest.mark.django_db
+def test_parts_and_finest_rows_tell_the_same() -> None:
+    made = scatter(150, seed=7)
+    rebuild_figures(now=NOW)
+    boss = make_user("boss", "manager")
+    first, last = local(NOW - timedelta(days=50)), local(NOW)
+    for tier in ("", "A"):
+        whole = reads.read(boss, reads.Slice(first, last, tier=tier), now=NOW)
+        # What the page of somebody with stores reads, for all of them.
+        narrowed = {"tier": tier} if tier else {}
+        waits: list[str] = []
+        total, by = reads._folded(
+            RepairDay.objects.filter(day__range=(first, last), **narrowed),
+            {name: Sum(name) for name in (*reads.COUNTS, "cost")},
+            waits,
+        )
+        assert whole.total == total
+        assert {group: dict(rows) for group, rows in whole.by.items()} == {
+            group: dict(rows) for group, rows in by.items()
+        }
+        inside = [
+            case
+            for case in made
+            if first <= local(case.opened_at) <= last and tier in ("", case.tier) and case.contacted_at
+        ]
+        took = sorted(
+            (case.contacted_at - case.opened_at).total_seconds() / 60
+            for case in inside
+            if case.status != "dismissed"
+        )
+        rank, rest = place(len(took), 0.9)
+        assert whole.exact
+        assert whole.p90 and whole.p90.minutes == pytest.approx(
+            took[rank] + (took[min(rank + 1, len(took) - 1)] - took[rank]) * rest
+        )
+        assert sorted(int(part) for text in waits for part in text.split(",") if part) == [
+            round(minutes * 60) for minutes in took
+        ]
+
+
+@pytest.mark.django_db
+def test_days_begin_at_the_shops_midnight() -> None:
+    """In UTC both moments lie on the 17th."""
+    shop = make_shop()
+    first = make_case(shop)
+    second = make_case(shop)
+    begins = reads.midnight(date(2026, 11, 18))
+    RepairCase.objects.filter(pk=first.pk).update(opened_at=begins - timedelta(microseconds=1))
+    RepairCase.objects.filter(pk=second.pk).update(opened_at=begins)
+    rebuild_figures(now=shop.now)
+    days = [date(2026, 11, 17), date(2026, 11, 18)]
+    assert list(RepairDay.objects.order_by("day").values_list("day", "opened")) == [(day, 1) for day in days]
+    assert set(RepairPart.objects.values_list("part", "day")) == {
+        (part, day) for part in RepairPart.Part.values for day in days
+    }
+    assert refresh_figures(now=shop.now).changed == 0
+
+
+@pytest.mark.django_db
+def test_parts_are_not_read_before_they_were_added_up() -> None:
+    scatter(30)
+    rebuild_figures(now=NOW)
+    boss = make_user("boss", "manager")
+    whole = reads.Slice(local(NOW - timedelta(days=80)), local(NOW))
+    told = reads.read(boss, whole, now=NOW)
+    # As an update of the software leaves it: the parts are being filled.
+    RepairPart.objects.filter(day__lt=local(NOW - timedelta(days=20))).delete()
+    FiguresState.objects.update(seen_up_to=None)
+    assert reads.read(boss, whole, now=NOW).total == told.total
+    refresh_figures(now=NOW)
+    assert reads.read(boss, whole, now=NOW).total == told.total
+    assert FiguresState.objects.get().seen_up_to == NOW
+
+
+@pytest.mark.django_db
+def test_a_refresh_notices_cases_that_are_gone_or_came_late() -> None:
+    made = scatter(40)
+    rebuild_figures(now=NOW)
+    later = NOW + timedelta(hours=3)
+    # An import taken back: whatever hung on the case goes with it and no row says so.
+    gone = [case.pk for case in made if local(case.opened_at) < local(NOW - timedelta(days=10))][:9]
+    Appeal.objects.filter(case__in=gone).delete()
+    RepairCase.objects.filter(pk__in=gone).delete()
+    refresh_figures(now=later)
+    assert added_up() == by_hand(lambda case: True, now=later)
+    # Committed long after the moment it names: older than what the refresh looks back.
+    fresh_one = made[-1]
+    feedback = Feedback.objects.create(
+        text="差", rating=1, posted_at=NOW, received_at=NOW, kind="complaint", sentiment="negative", created_at=NOW,
+        updated_at=NOW, external_id="late", channel=fresh_one.channel, tier="A",
+    )  # fmt: skip
+    RepairCase.objects.create(
+        feedback=feedback, status="triaged", opened_at=NOW - timedelta(days=30), updated_at=NOW - timedelta(days=1),
+        channel=fresh_one.channel, tier="A",
+    )  # fmt: skip
+    refresh_figures(now=later + HOUR)
+    assert added_up() == by_hand(lambda case: True, now=later + HOUR)
+    assert refresh_figures(now=later + HOUR).changed == 0
 
 
 @pytest.mark.django_db
@@ -579,6 +689,15 @@ def test_a_cancelled_order_is_no_purchase_and_a_helped_customer_no_comparison() 
     refresh_repeat(now=NOW + timedelta(days=100))
     row = RepeatMonth.objects.get()
     assert (row.cohort, row.pairs, row.again, row.others_again) == (2, 1, 0, 0)
+
+
+@pytest.mark.django_db
+def test_a_quarter_whose_cases_are_all_gone_is_emptied() -> None:
+    RepeatMonth.objects.create(
+        month=date(2026, 5, 1), quarter=date(2026, 4, 1), cohort=3, pairs=2, again=1, others_again=1
+    )
+    refresh_repeat(now=NOW)
+    assert not RepeatMonth.objects.exists()
 
 
 @pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.core.models import User
 from apps.feedback.models import Category, Feedback
-from apps.repairs.models import RepairCallbackDay, RepairCase, RepairDay, RepeatMonth
+from apps.repairs.models import RepairCallbackDay, RepairCase, RepairDay, RepairPart, RepeatMonth
 from apps.repairs.selectors import funnel
 from apps.repairs.selectors.figures import Slice, local_day
 from apps.repairs.services.rollup import rebuild_figures
@@ -104,6 +104,8 @@ def test_few_and_many_cost_the_same_queries(lead: User, query: str) -> None:
         ("?period=own&first=2020-01-01&last=2026-12-01", "last"),
         ("?period=yesterday", "period"),
         ("?store=999999", "store"),
+        ("?period=own&first=9999-12-01&last=9999-12-31", "first"),
+        ("?period=own&first=0001-01-01&last=0001-01-02", "first"),
         ("?agent=²", "agent"),
         ("?tier=X", "tier"),
     ],
@@ -157,14 +159,15 @@ def test_whoever_has_stores_sees_theirs_alone() -> None:
 
 def test_small_samples_tell_counts_and_are_not_ranked(lead: User) -> None:
     tops = list(Category.objects.filter(parent=None)[:3])
-    day, channel = local_day(timezone.now()), filled(1)[0].channel
-    RepairDay.objects.all().delete()
+    filled(1)
+    day = local_day(timezone.now())
+    RepairPart.objects.all().delete()
     for top, closed, succeeded in ((tops[0], 40, 20), (tops[1], 20, 20), (tops[2], 3, 3)):
-        RepairDay.objects.create(
+        RepairPart.objects.create(
             day=day,
-            channel=channel,
-            tier="A",
-            category=top,
+            part="category",
+            key=top.pk,
+            tier="",
             opened=closed,
             closed=closed,
             succeeded=succeeded,

@@ -207,6 +207,25 @@ def test_the_till(fresh: Coupon) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "already_redeemed")
 
 
+def test_a_till_is_told_what_redeeming_would_say(fresh: Coupon) -> None:
+    Coupon.objects.filter(pk=fresh.pk).update(valid_until=NOW - timedelta(days=3000))
+    api, address = client("coupons:redeem"), f"/api/v1/coupons/{fresh.code}/"
+    assert api.get(address).json()["state"] == "expired"
+    answer = api.post(f"{address}redeem/", {}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "expired")
+    assert answer["Content-Type"].startswith("application/problem+json")
+
+
+def test_of_two_codes_that_differ_by_capitals_the_typed_one_is_meant(cast: Cast) -> None:
+    kind = make_type(from_pool=True)
+    coupons.import_codes(kind=kind, text="ABCD1\nabcd1", by=cast.max, now=NOW)
+    for code in ("ABCD1", "abcd1"):
+        found = coupons.find(code)
+        assert found is not None and found.code == code
+    forgiven = coupons.find("aBcD1")
+    assert forgiven is not None and forgiven.code == "ABCD1"
+
+
 def test_the_header_is_the_request_s_number(fresh: Coupon) -> None:
     api, address = client("coupons:redeem"), f"/api/v1/coupons/{fresh.code}/redeem/"
     assert api.post(address, {}, format="json", HTTP_IDEMPOTENCY_KEY="k1").status_code == 200

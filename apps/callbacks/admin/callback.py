@@ -29,6 +29,7 @@ from apps.core.admin.base import ReadOnlyAdmin, tell_error
 from apps.core.admin.display import LABELS, badge, countdown
 from apps.core.admin.moves import MovesMixin, Verb
 from apps.core.exceptions import DomainError
+from apps.core.masking import mask_text
 from apps.core.models import User
 from apps.core.numbers import whole_numbers
 from apps.core.wording import move_tables
@@ -106,7 +107,7 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
     }
     moves_in_rows = False
     list_display = (
-        "show_number", "show_customer", "reason", "show_due", "assignee", "show_state", "show_outcome", "show_tries",
+        "show_number", "show_customer", "show_reason", "show_due", "assignee", "show_state", "show_outcome", "show_tries",
     )  # fmt: skip
     list_display_links = ("show_number",)
     list_filter = (WhatFilter, "status", "outcome", "plan", ("assignee", admin.RelatedOnlyFieldListFilter))
@@ -137,6 +138,11 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
     def show_customer(self, obj: Callback) -> str:
         """Masked."""
         return f"{obj.customer.masked_name} {obj.customer.masked_phone}".strip()
+
+    @display(description=gettext_lazy("reason"))
+    def show_reason(self, obj: Callback) -> str:
+        """Masked: people type numbers into it."""
+        return mask_text(obj.reason)
 
     @display(description=gettext_lazy("due"), ordering="due_at", label=LABELS)
     def show_due(self, obj: Callback) -> Any:
@@ -210,9 +216,11 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
 
     def _asked(self, request: HttpRequest, name: str, default: date) -> date:
         try:
-            return date.fromisoformat(request.GET.get(name, ""))
+            day = date.fromisoformat(request.GET.get(name, ""))
         except ValueError:
             return default
+        # Beyond these years there is no day before or after.
+        return day if 2000 <= day.year < 2200 else default
 
     def _who(self, request: HttpRequest) -> str:
         who = request.GET.get("who", "")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import TruncDate
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber, TruncDate
 from django.utils import timezone
 
 from apps.callbacks.models import Callback
@@ -47,7 +47,7 @@ def whose(rows: QuerySet[Callback], who: str, user: User) -> QuerySet[Callback]:
 
 
 def agenda(user: User, *, who: str, first: date, days: int, now: datetime) -> dict[str, Any]:
-    """Overdue rows, then a column a day. Three queries and those of `whose`."""
+    """Overdue rows, then a column a day. Five queries and those of `whose`."""
     base = whose(Callback.objects.visible_to(user).open(), who, user)
     wide = base.select_related("customer", "assignee", "feedback")
     today = timezone.localtime(now).date()
@@ -58,16 +58,23 @@ def agenda(user: User, *, who: str, first: date, days: int, now: datetime) -> di
         else list(wide.filter(due_at__lt=_midnight(today)).order_by("due_at", "pk")[: LIMIT + 1])
     )
     last = first + timedelta(days=days)
-    found = wide.filter(due_at__gte=_midnight(first), due_at__lt=_midnight(last)).order_by("due_at", "pk")
+    found = base.filter(due_at__gte=_midnight(first), due_at__lt=_midnight(last))
     columns = {first + timedelta(days=n): Day(first + timedelta(days=n)) for n in range(days)}
-    for row in found[: A_DAY * days * 2]:
-        column = columns[timezone.localtime(row.due_at).date()]
-        if len(column.rows) < A_DAY:
-            column.rows.append(row)
-        else:
-            column.more += 1
+    per_day = found.order_by().annotate(day=TruncDate("due_at")).values("day").annotate(n=Count("pk"))
+    for day, n in per_day.values_list("day", "n"):
+        columns[day].more = n
+    # So many of each day: a busy Monday does not empty Tuesday.
+    ranked = found.order_by().annotate(
+        place=Window(
+            RowNumber(), partition_by=[TruncDate("due_at")], order_by=[F("due_at").asc(), F("pk").asc()]
+        )
+    )
+    shown = list(ranked.filter(place__lte=A_DAY).values_list("pk", flat=True))
+    for row in wide.filter(pk__in=shown).order_by("due_at", "pk"):
+        columns[timezone.localtime(row.due_at).date()].rows.append(row)
     for column in columns.values():
         column.is_today = column.day == today
+        column.more = max(0, column.more - len(column.rows))
     return {
         "late": late[:LIMIT],
         "late_more": len(late) > LIMIT,

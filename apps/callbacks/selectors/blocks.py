@@ -13,6 +13,7 @@ from apps.callbacks.models import Callback, CallbackAttempt
 from apps.customers.choices import ContactChannel, CustomerState, Purpose
 from apps.customers.models import ConsentEvent, ContactHold, Customer
 from apps.feedback.choices import OPEN as OPEN_CASES
+from apps.feedback.choices import Status
 from apps.messaging.gate import Window
 from apps.messaging.selectors import setup, zone_of
 
@@ -81,8 +82,19 @@ def busy(customer_ids: Iterable[int], *, days: int, now: datetime) -> set[int]:
     return found
 
 
+def case_block(callback: Callback) -> Block | None:
+    """What of its case stops a callback that a plan made; whoever plans one by hand has looked at the case."""
+    if not callback.plan_id or callback.feedback is None:
+        return None
+    if callback.feedback.status in OPEN_CASES:
+        return Block.CASE_OPEN
+    # What it was merged into is called about when that is resolved.
+    return Block.CASE_GONE if callback.feedback.status in (Status.MERGED, Status.DISMISSED) else None
+
+
 def block_of(callback: Callback, now: datetime) -> Block | None:
     """Why this customer may not be called about this now; None when they may. Two queries and the case's."""
-    if callback.plan_id and callback.feedback is not None and callback.feedback.status in OPEN_CASES:
-        return Block.CASE_OPEN
+    block = case_block(callback)
+    if block is not None:
+        return block
     return screen([callback.customer], purpose=callback.purpose, now=now).get(callback.customer_id)

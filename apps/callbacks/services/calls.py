@@ -20,10 +20,13 @@ from apps.callbacks.selectors.blocks import block_of, window_of, zone
 from apps.callbacks.transitions import ASSIGN, CALLBACK, WORK
 from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted, StaleState
+from apps.core.masking import mask_text
 from apps.core.models import ActionLog, User
 from apps.core.services.notices import notify
 from apps.core.workflow import check, perform
 from apps.customers.choices import ContactChannel, Purpose
+from apps.customers.models import ConsentEvent
+from apps.customers.selectors import may_contact
 from apps.customers.services.consent import record_consent
 from apps.feedback.choices import Source, Status
 from apps.feedback.incoming import IncomingFeedback
@@ -113,6 +116,10 @@ def take(*, callback: Callback, by: User, now: datetime, via: str = "admin") -> 
     check(CALLBACK, callback, "take", by=by, reason="")
     _not_the_handler(callback, by)
     _may_call(callback, now)
+    earliest = guards.too_soon(now, _missed(callback), min_hours=callback.min_hours, zone=zone())
+    if earliest is not None:
+        # Asked before the telephone rings, not when the second try of a day is written down.
+        raise IllegalMove(_too_soon(earliest), code="too_soon")
     try:
         return perform(
             CALLBACK,
@@ -170,7 +177,7 @@ def assign(
             recipients=[to.pk],
             level=NoticeLevel.INFO,
             title=_("Callback %(number)s is now yours") % {"number": callback.number},
-            body=callback.reason,
+            body=mask_text(callback.reason),
             url=url_of(callback.pk),
             key=f"callback_assign:{log.pk}",
             now=now,
@@ -227,6 +234,12 @@ def _attempt(
         consented=said.consented if said.announced or said.consented else None,
     )
     if said.upload:
+        if outcome in MISSED or outcome == Outcome.WRONG_NUMBER:
+            # Whoever spoke, it was not this customer: there is nobody whose yes could be written down.
+            raise InvalidInput(
+                _("The customer was not reached: there is no talk whose recording could be kept."),
+                field="recording",
+            )
         if not said.consented or by is None:
             raise InvalidInput(
                 _("A recording can be kept only with the customer's recorded consent."), field="recording"
@@ -245,8 +258,14 @@ def _attempt(
 
 
 def _missed(callback: Callback) -> list[datetime]:
-    rows = callback.attempt_rows.filter(round=callback.round, outcome__in=MISSED)
-    return list(rows.values_list("at", flat=True))
+    # Of every round: planning it again is no leave to ring twice in one day.
+    return list(callback.attempt_rows.filter(outcome__in=MISSED).values_list("at", flat=True))
+
+
+def _too_soon(earliest: datetime) -> str:
+    return _("The customer did not pick up before; the next attempt may be made from %(moment)s.") % {
+        "moment": f"{timezone.localtime(earliest):%m-%d %H:%M}"
+    }
 
 
 def record_attempt(
@@ -275,12 +294,7 @@ def record_attempt(
     if missed:
         earliest = guards.too_soon(now, _missed(callback), min_hours=callback.min_hours, zone=at_home)
         if earliest is not None:
-            raise InvalidInput(
-                _("The customer did not pick up before; the next attempt may be made from %(moment)s.")
-                % {"moment": f"{timezone.localtime(earliest):%m-%d %H:%M}"},
-                field="outcome",
-                code="too_soon",
-            )
+            raise InvalidInput(_too_soon(earliest), field="outcome", code="too_soon")
     elif next_at is None:
         raise InvalidInput(_("When does the customer want to be called?"), field="next_at")
     if next_at is not None and next_at <= now:
@@ -431,17 +445,23 @@ def _keep_wish(callback: Callback, *, by: User | None, now: datetime) -> None:
     ear counts, whatever they may do with consents.
     """
     for purpose in (Purpose.SURVEY, Purpose.MARKETING):
-        with suppress(DomainError), transaction.atomic():
-            record_consent(
-                customer=callback.customer,
-                purpose=purpose,
-                channel=ContactChannel.PHONE,
-                granted=False,
-                source="callback",
-                evidence=f"{callback.number} · {by or ''}",
-                now=now,
-                by=None,
-            )
+        said: dict[str, Any] = {
+            "customer": callback.customer,
+            "purpose": purpose,
+            "channel": ContactChannel.PHONE,
+            "granted": False,
+            "source": "callback",
+            "evidence": f"{callback.number} · {by or ''}",
+        }
+        try:
+            with transaction.atomic():
+                record_consent(now=now, by=None, **said)
+        except StaleState:
+            # Calls were refused before, then a yes to every channel came: it must not outlive this newer no.
+            if may_contact(callback.customer_id, purpose=purpose, channel=ContactChannel.PHONE):
+                ConsentEvent.objects.create(at=now, **said)
+        except DomainError:
+            continue
     others = Callback.objects.open().filter(customer_id=callback.customer_id).exclude(purpose="service")
     for other in others.exclude(pk=callback.pk):
         call_off(callback=other, block=Block.OPTED_OUT, now=now)
@@ -479,7 +499,7 @@ def _follow_up(callback: Callback, *, by: User | None, now: datetime) -> None:
         recipients=people(reference(), case, ("owner", "lead")),
         level=NoticeLevel.WARNING,
         title=title % {"number": case.number},
-        body=callback.note,
+        body=mask_text(callback.note),
         url=address(case.pk),
         key=f"callback_low:{callback.pk}:{callback.round}",
         now=now,
@@ -540,6 +560,9 @@ def reopen(
     block = block_of(callback, now)
     if block is not None:
         raise IllegalMove(str(block.label), code="blocked")
+    others = Callback.objects.open().filter(feedback_id=callback.feedback_id).exclude(pk=callback.pk)
+    if callback.feedback_id is not None and others.exists():
+        raise IllegalMove(_("A callback about this case is planned already."), code="planned")
     return perform(
         CALLBACK,
         callback,

@@ -14,6 +14,7 @@ from apps.callbacks.choices import Block, CallbackState, CallPurpose
 from apps.callbacks.models import Callback, CallbackPlan
 from apps.callbacks.selectors.blocks import screen, zone
 from apps.callbacks.services.assigning import Balance
+from apps.callbacks.services.calls import call_off
 from apps.core.exceptions import InvalidInput, NotPermitted
 from apps.core.models import User
 from apps.customers.models import Customer
@@ -98,9 +99,20 @@ def schedule_many(wanted: Sequence[Wanted], *, now: datetime, by: User | None = 
         Callback.objects.bulk_create(
             _rows(list(fresh.values()), now=now, by=by), ignore_conflicts=True, batch_size=500
         )
+        _instead_of_plans(list(fresh), now=now)
     rows = Callback.objects.select_related("customer", "assignee").filter(key__in=keys)
     found = {row.key: row for row in rows}
     return [found[key] for key in keys]
+
+
+def _instead_of_plans(keys: list[str], *, now: datetime) -> None:
+    """A call about a case that its repair or a colleague has just planned takes the place of the one a plan made."""
+    about = Callback.objects.open().filter(key__in=keys, plan__isnull=True, feedback__isnull=False)
+    doubles = Callback.objects.filter(
+        status=CallbackState.PLANNED, plan__isnull=False, feedback__in=about.values("feedback")
+    )
+    for row in doubles:
+        call_off(callback=row, block=Block.PLANNED, now=now)
 
 
 def _check(item: Wanted) -> None:
@@ -170,6 +182,6 @@ def _caller(item: Wanted, row: Callback, balance: Balance) -> int | None:
     plan = item.plan
     if plan is None:
         return None
-    if plan.person_id and plan.person_id != row.not_by_id:
+    if plan.person is not None and plan.person.is_active and plan.person_id != row.not_by_id:
         return plan.person_id
     return balance.pick(plan.team_id, at=row.due_at, not_by=row.not_by_id) if plan.team_id else None

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Max, Q, QuerySet
@@ -17,20 +17,21 @@ from django.utils.translation import ngettext
 from apps.callbacks import guards
 from apps.callbacks.choices import OPEN, Block, CallbackState, Trigger
 from apps.callbacks.models import Callback, CallbackPlan
-from apps.callbacks.selectors.blocks import busy, screen, zone
+from apps.callbacks.selectors.blocks import busy, case_block, screen, zone
 from apps.callbacks.services import calls
 from apps.callbacks.services.assigning import Balance
 from apps.callbacks.services.scheduling import Wanted, schedule_many
 from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError
-from apps.core.models import StaffNotice
+from apps.core.masking import mask_text
+from apps.core.models import StaffNotice, User
 from apps.core.services.notices import notice_rows
 from apps.customers.choices import CustomerState
 from apps.customers.models import Customer
-from apps.feedback.choices import OPEN as OPEN_CASES
 from apps.feedback.models import Feedback
 from apps.feedback.selectors.reference import reference
 from apps.messaging.selectors import setup
+from apps.shop.models import Leave
 
 log = logging.getLogger(__name__)
 CHUNK = 500
@@ -121,15 +122,23 @@ def _after_cases(plan: CallbackPlan, now: datetime, result: SweepResult) -> None
     for chunk in _cases(plan, now):
         wanted = []
         cared_for = _cared_for(chunk)
+        earlier = _earlier(plan, chunk)
         for case in chunk:
             assert case.customer is not None and case.resolved_at is not None
+            key = f"case:{plan.pk}:{case.pk}:{case.reopened}"
+            for row in earlier.get(case.pk, ()):
+                # Resolved, opened again and resolved: the call about the first time would be one too many.
+                if row.key != key:
+                    result.cancelled += (
+                        calls.call_off(callback=row, block=Block.CASE_OPEN, now=now) is not None
+                    )
             if case.pk in cared_for or not guards.sampled(plan.pk, case.pk, plan.sample_percent):
                 continue
             if plan.needs_phone and not case.customer.phone:
                 continue
             wanted.append(
                 Wanted(
-                    key=f"case:{plan.pk}:{case.pk}:{case.reopened}",
+                    key=key,
                     customer=case.customer,
                     reason=_("Is %(number)s solved for the customer?") % {"number": case.number},
                     due_at=case.resolved_at + timedelta(hours=plan.hours_after),
@@ -147,14 +156,31 @@ def _after_cases(plan: CallbackPlan, now: datetime, result: SweepResult) -> None
 
 
 def _cared_for(cases: list[Feedback]) -> set[int]:
-    """Cases about which somebody else plans a call since they were solved, e.g. their repair: nobody is called twice."""
+    """Cases about which somebody else, such as their repair or a colleague, has planned a call that is still to be made,
+
+    or was planned since they were solved: nobody is called twice.
+    """
     ended = {case.pk: case.resolved_at for case in cases}
-    rows = (
-        Callback.objects.filter(feedback__in=list(ended))
-        .exclude(subject_key__startswith="feedback:")
-        .values_list("feedback_id", "created_at")
+    rows = Callback.objects.filter(feedback__in=list(ended), plan__isnull=True).values_list(
+        "feedback_id", "created_at", "status"
     )
-    return {pk for pk, made in rows if pk is not None and ended[pk] is not None and made >= ended[pk]}
+    return {
+        pk
+        for pk, made, status in rows
+        if pk is not None and (status in OPEN or (ended[pk] is not None and made >= ended[pk]))
+    }
+
+
+def _earlier(plan: CallbackPlan, cases: list[Feedback]) -> dict[int, list[Callback]]:
+    """Callbacks that this plan made for these cases and nobody has begun. One query."""
+    found: dict[int, list[Callback]] = defaultdict(list)
+    again = [case.pk for case in cases if case.reopened]
+    if again:
+        for row in Callback.objects.filter(
+            plan=plan, feedback__in=again, status=CallbackState.PLANNED
+        ).select_related("customer"):
+            found[row.feedback_id or 0].append(row)
+    return found
 
 
 def _plan(wanted: list[Wanted], now: datetime) -> int:
@@ -248,8 +274,9 @@ def _end(now: datetime, result: SweepResult) -> None:
             found = screen([row.customer for row in rows], purpose=purpose, now=now)
             blocks |= {row.pk: found[row.customer_id] for row in rows if row.customer_id in found}
         for row in chunk:
-            if row.plan_id and row.feedback is not None and row.feedback.status in OPEN_CASES:
-                blocks.setdefault(row.pk, Block.CASE_OPEN)
+            of_case = case_block(row)
+            if of_case is not None:
+                blocks.setdefault(row.pk, of_case)
             if row.pk in blocks:
                 result.cancelled += calls.call_off(callback=row, block=blocks[row.pk], now=now) is not None
             elif row.tries >= row.max_attempts:
@@ -280,37 +307,54 @@ def _try(act: object) -> int:
 
 # -- who, and when ----------
 def _share_out(now: datetime, result: SweepResult) -> None:
-    """Callbacks of the next day that a team has and nobody yet."""
-    waiting = Callback.objects.filter(
-        status=CallbackState.PLANNED,
-        assignee__isnull=True,
-        team__isnull=False,
-        due_at__lte=now + timedelta(days=1),
-    ).order_by("due_at", "pk")[:CHUNK]
+    """Callbacks of the next day that nobody has, or whose owner cannot make them, go to somebody who is there."""
+    tomorrow = now + timedelta(days=1)
+    planned = Callback.objects.filter(status=CallbackState.PLANNED, due_at__lte=tomorrow)
+    _take_from_absent(planned, now)
     balance: Balance | None = None
-    for row in waiting:
-        balance = balance or Balance()
-        # Who is there when it is due, or now where that is past.
-        user_id = balance.pick(row.team_id or 0, at=max(row.due_at, now), not_by=row.not_by_id)
-        if user_id is not None:
-            result.assigned += Callback.objects.filter(
-                pk=row.pk, status=CallbackState.PLANNED, assignee__isnull=True
-            ).update(assignee_id=user_id, updated_at=now)
+    # In chunks: a team in which nobody is there does not keep the others waiting.
+    for chunk in _chunks(planned.filter(assignee__isnull=True, team__isnull=False)):
+        for row in sorted(chunk, key=lambda row: (row.due_at, row.pk)):
+            balance = balance or Balance()
+            # Who is there when it is due, or now where that is past.
+            user_id = balance.pick(row.team_id or 0, at=max(row.due_at, now), not_by=row.not_by_id)
+            if user_id is not None:
+                result.assigned += Callback.objects.filter(
+                    pk=row.pk, status=CallbackState.PLANNED, assignee__isnull=True
+                ).update(assignee_id=user_id, updated_at=now, told_at=None)
+
+
+def _take_from_absent(planned: QuerySet[Callback], now: datetime) -> None:
+    """Whoever has left, or is on leave on the day, does not call: it is the team's again, or whoever's takes it."""
+    gone = User.objects.filter(is_active=False).values("pk")
+    planned.filter(assignee__in=gone).update(assignee_id=None, updated_at=now, told_at=None)
+    today = timezone.localtime(now, zone()).date()
+    away: dict[int, list[tuple[date, date]]] = defaultdict(list)
+    for leave in Leave.objects.filter(first_day__lte=today + timedelta(days=1), last_day__gte=today):
+        away[leave.user_id].append((leave.first_day, leave.last_day))
+    ids = [
+        row.pk
+        for row in planned.filter(assignee__in=list(away)).only("pk", "assignee_id", "due_at")
+        for day in [timezone.localtime(max(row.due_at, now), zone()).date()]
+        if any(first <= day <= last for first, last in away[row.assignee_id or 0])
+    ]
+    planned.filter(pk__in=ids, assignee__in=list(away)).update(assignee_id=None, updated_at=now, told_at=None)
 
 
 def _claim(rows: Iterable[Callback], name: str, now: datetime) -> list[Callback]:
     """Sign rows as told, one statement; two sweeps tell each once."""
     ids = [row.pk for row in rows]
-    with transaction.atomic():
-        free = list(
-            Callback.objects.select_for_update(of=("self",))
-            .filter(pk__in=ids, status__in=OPEN, **{f"{name}__isnull": True})
-            .order_by("pk")
-        )
-        Callback.objects.filter(pk__in=[row.pk for row in free]).update(**{name: now})
+    free = list(
+        Callback.objects.select_for_update(of=("self",))
+        .filter(pk__in=ids, status__in=OPEN, **{f"{name}__isnull": True})
+        .order_by("pk")
+    )
+    Callback.objects.filter(pk__in=[row.pk for row in free]).update(**{name: now})
     return free
 
 
+# Signed and told in one: a run that dies between the two has told nobody and signed nothing.
+@transaction.atomic
 def _remind(now: datetime, result: SweepResult) -> None:
     """Owners when calls are due, once; leads a day later. One notice a person and run, however many calls."""
     notices: list[StaffNotice] = []
@@ -328,7 +372,7 @@ def _remind(now: datetime, result: SweepResult) -> None:
             level=NoticeLevel.INFO,
             title=ngettext("%(count)d callback is due", "%(count)d callbacks are due", len(rows))
             % {"count": len(rows)},
-            body="\n".join(row.reason for row in rows[:5]),
+            body="\n".join(mask_text(row.reason) for row in rows[:5]),
             url=AGENDA,
             key=f"callbacks_due:{rows[0].pk}:{int(rows[0].due_at.timestamp())}",
             now=now,
@@ -347,7 +391,7 @@ def _remind(now: datetime, result: SweepResult) -> None:
                 "%(count)d callback is a day overdue", "%(count)d callbacks are a day overdue", len(rows)
             )
             % {"count": len(rows)},
-            body="\n".join(row.reason for row in rows[:5]),
+            body="\n".join(mask_text(row.reason) for row in rows[:5]),
             url=f"{AGENDA}?who=all",
             key=f"callbacks_late:{rows[0].pk}:{int(rows[0].due_at.timestamp())}",
             now=now,

@@ -214,7 +214,11 @@ def exposes_nobody(feedback: Feedback, text: str) -> None:
     # A mail address is the shop's unless we know it as the customer's.
     theirs = customer is not None and bool(customer.email) and customer.email.lower() in body.lower()
     plain = MAIL.sub("", body)
-    found = [_("a telephone number, an identity number or the like")] if theirs or mask_text(plain) != plain else []
+    found = (
+        [_("a telephone number, an identity number or the like")]
+        if theirs or mask_text(plain) != plain
+        else []
+    )
     if customer is not None and len(customer.name.strip()) > 1 and customer.name.strip() in body:
         found.append(_("the customer's name"))
     numbers = {feedback.order_no, order.order_no if order is not None else ""} - {""}

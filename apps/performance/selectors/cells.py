@@ -106,6 +106,7 @@ def part_lines(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             continue
         why = {
             "none": _("nothing was seen"),
+            "tempting": _("would weigh too much beside the little else that was seen: does not count"),
             "few": ngettext(
                 "only %(n)d case: does not count", "only %(n)d cases: does not count", part["n"]
             ) % {"n": part["n"]},

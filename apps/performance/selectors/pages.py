@@ -47,7 +47,8 @@ def asked_month(text: str, now: datetime) -> date:
         month = date.fromisoformat(f"{text}-01")
     except ValueError:
         return this
-    return month if month <= this else this
+    # Six months before the first of all years there is no month.
+    return month if date(2000, 1, 1) <= month <= this else this
 
 
 # -- one person ----------

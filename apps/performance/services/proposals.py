@@ -65,8 +65,12 @@ def sweep_proposals(*, now: datetime) -> int:
 def _complaints(since: datetime) -> dict[Subject, list[tuple[datetime, int]]]:
     """Negative feedback about service. About the person who last worked for this customer, and about the case's team."""
     rows = list(
-        Feedback.objects.filter(category__code=SERVICE, sentiment=Sentiment.NEGATIVE, received_at__gt=since)
-        .exclude(status="merged")
+        # Spam and what nobody can act on is held against nobody; files of years ago are no complaints of today.
+        Feedback.objects.filter(
+            category__code=SERVICE, sentiment=Sentiment.NEGATIVE, received_at__gt=since, is_historical=False
+        )
+        .exclude(status__in=("merged", "dismissed"))
+        .order_by("-received_at", "-pk")
         .values_list("pk", "received_at", "customer_id", "team_id")[:5000]
     )
     customers = {row[2] for row in rows if row[2]}

@@ -22,6 +22,8 @@ from apps.repairs.selectors.figures import Slice
 
 SEE = "repairs.view_figures"
 LONGEST_DAYS = 731
+# Beyond these the calendar itself ends.
+FIRST_YEAR, LAST_YEAR = 2000, 2199
 PERIODS = (
     ("month", gettext_lazy("This month")),
     ("last_month", gettext_lazy("Last month")),
@@ -78,7 +80,12 @@ class FunnelForm(PageForm):
             self.add_error("last", _("Enter the last day of your period."))
         if first is None or last is None:
             return values
-        if first > last:
+        if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+            self.add_error(
+                "first",
+                _("Choose days from %(first)d to %(last)d.") % {"first": FIRST_YEAR, "last": LAST_YEAR},
+            )
+        elif first > last:
             self.add_error("last", _("The last day lies before the first."))
         elif (last - first).days >= LONGEST_DAYS:
             self.add_error("last", _("Choose a period of two years at most."))

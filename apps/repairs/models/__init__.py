@@ -10,7 +10,7 @@ from apps.repairs.models.reputation import (
     IndicatorValue,
     ReputationAction,
 )
-from apps.repairs.models.rollup import FiguresState, RepairCallbackDay, RepairDay, RepeatMonth
+from apps.repairs.models.rollup import FiguresState, RepairCallbackDay, RepairDay, RepairPart, RepeatMonth
 from apps.repairs.models.showcase import (
     Praise,
     PraiseMark,
@@ -41,6 +41,7 @@ __all__ = [
     "RepairCallbackDay",
     "RepairCase",
     "RepairDay",
+    "RepairPart",
     "RepairPolicy",
     "RepeatMonth",
     "ReputationAction",

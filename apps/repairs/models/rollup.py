@@ -37,13 +37,9 @@ class Narrowed(models.Model):
         abstract = True
 
 
-class RepairDay(Narrowed):
-    """Repairs that opened on one day of the shop's zone: how many of them reached each step so far.
+class Counts(models.Model):
+    """How many of some repairs reached each step so far. What each count means: `apps.repairs.figures.tally`."""
 
-    What each count means: `apps.repairs.figures.tally`.
-    """
-
-    day = models.DateField(_("opened on"))
     opened = _count()
     dismissed = _count()
     contacted = _count()
@@ -82,6 +78,17 @@ class RepairDay(Narrowed):
     wait_72h = _count()
     wait_more = _count()
     cost = models.DecimalField(_("cost (CNY)"), max_digits=14, decimal_places=2, default=0)
+    # Every time to contact in whole seconds, shortest first, between commas: sums cannot give a median.
+    waits = models.TextField(default="", blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class RepairDay(Narrowed, Counts):
+    """Repairs that opened on one day of the shop's zone, as finely as figures can be narrowed."""
+
+    day = models.DateField(_("opened on"))
 
     class Meta:
         verbose_name = _("figures of a day of repairs")
@@ -106,6 +113,43 @@ class RepairDay(Narrowed):
         return f"{self.day} · {self.opened}"
 
 
+class RepairPart(Counts):
+    """The same once more by category, by store and by agent alone: the whole shop's page over a year reads few rows.
+
+    `key` is that of the category, store or agent; empty: the cases name none. Every case stands in two rows of each part, one
+    of its tier and one of all tiers (""); its time to contact is kept in the part of categories alone.
+    """
+
+    class Part(models.TextChoices):
+        CATEGORY = "category", _("By category")
+        STORE = "store", _("By store")
+        AGENT = "agent", _("By agent")
+
+    day = models.DateField(_("opened on"))
+    part = models.CharField(max_length=8, choices=Part.choices)
+    key = models.BigIntegerField(null=True)
+    tier = models.CharField(max_length=1, choices=Tier.choices, blank=True)
+
+    class Meta:
+        verbose_name = _("figures of a day of repairs")
+        verbose_name_plural = _("figures of days of repairs")
+        default_permissions = ()
+        indexes = (
+            # Read by the roll-up when it writes a day again.
+            models.Index(fields=["day"], name="repairs_part_day"),
+            # Read by the funnel page of the whole shop or of one tier.
+            models.Index(fields=["tier", "day"], name="repairs_part_tier"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                "day", "part", "tier", Coalesce("key", NOTHING), name="repairs_part_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day} · {self.part} {self.key or '–'} · {self.opened}"
+
+
 class RepairCallbackDay(Narrowed):
     """Repairs closed with a callback, by the day of the callback: what became of the review within 30 days after it.
 
@@ -124,8 +168,13 @@ class RepairCallbackDay(Narrowed):
         verbose_name_plural = _("figures of days of callbacks")
         default_permissions = ()
         indexes = (
-            # Read by the funnel page and the metrics of withdrawal and revision.
+            # Read by the metrics of withdrawal and revision.
             models.Index(fields=["day"], name="repairs_callback_day"),
+            # Read by the funnel page, which needs nothing else of a row.
+            models.Index(
+                fields=["day", "category", "store", "handler", "closed", "withdrawn", "revised"],
+                name="repairs_callback_page",
+            ),
             # Read by the roll-up when it writes a day again.
             models.Index(fields=["opened_day"], name="repairs_callback_opened"),
         )

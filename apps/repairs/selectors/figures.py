@@ -8,19 +8,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import DurationField, ExpressionWrapper, F, Q, Sum
+from django.db.models import Aggregate, Q, Sum, TextField, Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.metrics import Metric, Point, Span, metrics
 from apps.core.statistics import Share
-from apps.repairs.choices import RepairStatus
-from apps.repairs.figures import BINS, RIPE_AFTER, Wait, from_bins, place
-from apps.repairs.models import FiguresState, RepairCallbackDay, RepairCase, RepairDay, RepeatMonth
+from apps.repairs.figures import BINS, RIPE_AFTER, Wait, from_bins, quantile
+from apps.repairs.models import FiguresState, RepairCallbackDay, RepairDay, RepairPart, RepeatMonth
 from apps.shop.selectors import scope_of
 
-#: Up to so many contacts median and P90 are read from the cases themselves; beyond, from the bins of the roll-up.
-EXACT_UP_TO = 20_000
 #: Whole days until a day of callbacks is ripe: the day itself and 30 more.
 RIPE_DAYS = RIPE_AFTER.days + 1
 AGAIN_DAYS = 90
@@ -80,12 +77,16 @@ class Figures:
 
 
 def read(user: Any, wanted: Slice, *, now: datetime) -> Figures:
-    """The figures of a slice as far as a person may see them. Four queries beyond their scope, however many rows."""
+    """The figures of a slice as far as a person may see them. Three queries beyond their scope, however many rows."""
     found = Figures(wanted)
-    rows = RepairDay.objects.visible_to(user).filter(
-        day__range=(wanted.first, wanted.last), **wanted.narrowed()
-    )
-    found.total, found.by = _folded(rows, {name: Sum(name) for name in (*COUNTS, "cost")})
+    narrowed, waits = wanted.narrowed(), list[str]()
+    sums = {name: Sum(name) for name in (*COUNTS, "cost")}
+    if narrowed.keys() <= {"tier"} and _has_parts(user):
+        parts = RepairPart.objects.filter(day__range=(wanted.first, wanted.last), tier=wanted.tier)
+        found.total, found.by = _of_parts(parts, sums, waits)
+    else:
+        rows = RepairDay.objects.visible_to(user).filter(day__range=(wanted.first, wanted.last), **narrowed)
+        found.total, found.by = _folded(rows, sums, waits)
     ripe = Q(day__lte=local_day(now) - timedelta(days=RIPE_DAYS))
     rows = RepairCallbackDay.objects.visible_to(user).filter(
         day__range=(wanted.first, wanted.last), **wanted.narrowed()
@@ -95,17 +96,24 @@ def read(user: Any, wanted: Slice, *, now: datetime) -> Figures:
         {f"ripe_{name}": Sum(name, filter=ripe) for name in ("closed", "withdrawn", "revised")}
         | {"unripe": Sum("closed", filter=~ripe)},
     )
-    _waits(user, found)
+    _waits(found, waits)
     return found
 
 
-def _folded(rows: Any, sums: Mapping[str, Any]) -> tuple[Sums, dict[str, dict[int | None, Sums]]]:
-    """One query by all groups at once; each single one is added up here."""
+def _folded(
+    rows: Any, sums: Mapping[str, Any], waits: list[str] | None = None
+) -> tuple[Sums, dict[str, dict[int | None, Sums]]]:
+    """One query by all groups at once; each single one is added up here. `waits` is given the times to contact."""
     names = list(sums)
     total: Sums = Counter()
     by: dict[str, dict[int | None, Sums]] = {group: defaultdict(Counter) for group in GROUPS}
     columns = list(GROUPS.values())
-    for row in rows.order_by().values(*columns).annotate(**{f"sum_{name}": sums[name] for name in names}):
+    asked = {f"sum_{name}": sums[name] for name in names}
+    if waits is not None:
+        asked["all_waits"] = Joined("waits")
+    for row in rows.order_by().values(*columns).annotate(**asked):
+        if waits is not None:
+            waits.append(row["all_waits"] or "")
         counts = {name: value for name in names if (value := row[f"sum_{name}"])}
         total.update(counts)
         for group, column in GROUPS.items():
@@ -113,36 +121,55 @@ def _folded(rows: Any, sums: Mapping[str, Any]) -> tuple[Sums, dict[str, dict[in
     return total, by
 
 
-def _waits(user: Any, found: Figures) -> None:
-    """Median and P90 of time to contact: exact where few enough were contacted, else from the bins. Two queries at most."""
-    n = found.total["contacted"]
-    bins = [found.total[name] for name, _edge in BINS]
-    found.exact = n <= EXACT_UP_TO
-    if not n or not found.exact:
-        found.median, found.p90 = from_bins(bins, 0.5), from_bins(bins, 0.9)
+def _has_parts(user: Any) -> bool:
+    """Whether the whole shop may be seen, and was added up to its end at least once. One query beyond the scope."""
+    if not scope_of(user, see_all="feedback.see_all_feedback").everything:
+        return False
+    present = state()
+    return present is not None and present.seen_up_to is not None
+
+
+def _of_parts(
+    rows: Any, sums: Mapping[str, Any], waits: list[str]
+) -> tuple[Sums, dict[str, dict[int | None, Sums]]]:
+    """The same for the whole shop, where each group was added up by itself. One query."""
+    total: Sums = Counter()
+    by: dict[str, dict[int | None, Sums]] = {group: defaultdict(Counter) for group in GROUPS}
+    asked = {f"sum_{name}": value for name, value in sums.items()} | {"all_waits": Joined("waits")}
+    for row in rows.order_by().values("part", "key").annotate(**asked):
+        counts = Counter({name: value for name in sums if (value := row[f"sum_{name}"])})
+        by[row["part"]][row["key"]] = counts
+        if row["part"] == RepairPart.Part.CATEGORY:
+            # Every case has one category or none: these rows hold each of them once.
+            total.update(counts)
+            waits.append(row["all_waits"] or "")
+    return total, by
+
+
+class Joined(Aggregate):
+    """Texts of a group in one, between commas."""
+
+    function = "STRING_AGG"
+    output_field = TextField()
+
+    def __init__(self, name: str, **extra: Any) -> None:
+        super().__init__(name, Value(",", output_field=TextField()), **extra)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """There it has another name."""
+        return super().as_sql(compiler, connection, function="GROUP_CONCAT", **context)
+
+
+def _waits(found: Figures, texts: Iterable[str]) -> None:
+    """Median and P90 of time to contact, to the second. From bins where days were added up before seconds were kept."""
+    took = [int(part) for text in texts for part in text.split(",") if part]
+    found.exact = len(took) == found.total["contacted"]
+    if found.exact:
+        took.sort()
+        found.median, found.p90 = quantile(took, 0.5), quantile(took, 0.9)
         return
-    wanted = found.slice
-    cases = RepairCase.objects.filter(
-        opened_at__gte=midnight(wanted.first),
-        opened_at__lt=midnight(wanted.last + timedelta(days=1)),
-        contacted_at__isnull=False,
-        **wanted.narrowed(),
-    ).exclude(status=RepairStatus.DISMISSED)
-    scope = scope_of(user, see_all="feedback.see_all_feedback")
-    if not scope.everything:
-        cases = cases.filter(store_id__in=scope.stores)
-    took = ExpressionWrapper(F("contacted_at") - F("opened_at"), output_field=DurationField())
-    waits = cases.annotate(took=took).order_by("took").values_list("took", flat=True)
-    found.median, found.p90 = _at(waits, n, 0.5), _at(waits, n, 0.9)
-
-
-def _at(waits: Any, n: int, share: float) -> Wait | None:
-    rank, rest = place(n, share)
-    near = [took.total_seconds() / 60 for took in waits[rank : rank + 2]]
-    if not near:
-        # The cases changed since they were added up.
-        return None
-    return Wait(near[0] + (near[-1] - near[0]) * rest)
+    bins = [found.total[name] for name, _edge in BINS]
+    found.median, found.p90 = from_bins(bins, 0.5), from_bins(bins, 0.9)
 
 
 def state() -> FiguresState | None:

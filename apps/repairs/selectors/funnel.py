@@ -23,6 +23,7 @@ from apps.repairs.models import RepairDay
 from apps.repairs.selectors import figures
 from apps.repairs.selectors.figures import Figures, Repeat, Slice, Sums
 from apps.shop.models import Store
+from apps.shop.selectors import scope_of
 
 QUEUE = "/admin/repairs/repaircase/"
 #: Column of the sums → label, meaning, tab of the queue in which such repairs wait for their next step.
@@ -304,7 +305,7 @@ def page(user: Any, wanted: Slice, known: Names, params: Mapping[str, str], *, n
 
 
 def _sees_all(user: Any) -> bool:
-    return figures.scope_of(user, see_all="feedback.see_all_feedback").everything
+    return scope_of(user, see_all="feedback.see_all_feedback").everything
 
 
 def queue_url(wanted: Slice, **more: Any) -> str:
@@ -377,9 +378,9 @@ def _cards(found: Figures, wanted: Slice) -> list[CardFigure]:
     total, after = found.total, found.callbacks
     cost = Decimal(total["cost"])
     how = (
-        _("Exact, from the cases themselves.")
+        _("Exact, from every single talk.")
         if found.exact
-        else _("Estimated from bins of 15 minutes to 72 hours, because the period has so many cases.")
+        else _("Estimated from bins of 15 minutes to 72 hours until the figures are added up again.")
     )
     half = _(
         "From the opening of the repair, which is the arrival of the review, to the first talk: "

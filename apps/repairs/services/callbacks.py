@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from apps.callbacks.choices import Outcome
+from apps.callbacks.choices import CallbackState, Outcome
 from apps.callbacks.models import Callback
 from apps.callbacks.services.calls import cancel, finish
 from apps.callbacks.services.scheduling import schedule
@@ -145,6 +145,36 @@ def _close(callback: Callback, *, satisfaction: int, note: str, by: User, now: d
     except DomainError:
         with contextlib.suppress(DomainError):
             cancel(callback=callback, reason=_("The result was entered on the repair."), by=by, now=now)
+
+
+def call_off_stale(*, now: datetime) -> int:
+    """Calls about repairs that went on or ended without them: whoever made one would ask about what is over, and a repair
+
+    that was opened again would be called about twice. A call that has begun is left alone.
+    """
+    planned = Callback.objects.filter(
+        subject_key__startswith=PREFIX, key__startswith=PREFIX, status=CallbackState.PLANNED
+    )
+    waited_for = {
+        f"{PREFIX}{pk}:{round_no}"
+        for pk, round_no in RepairCase.objects.filter(status=RepairStatus.CALLBACK).values_list(
+            "pk", "callback_round"
+        )
+    }
+    count = 0
+    for row in planned:
+        if row.key in waited_for:
+            continue
+        with contextlib.suppress(DomainError):
+            cancel(
+                callback=row,
+                reason=_("The repair has gone on without this call."),
+                by=None,
+                now=now,
+                via="sweep",
+            )
+            count += 1
+    return count
 
 
 def given_up(case: RepairCase) -> bool:

@@ -47,9 +47,12 @@ def refresh_repeat(*, now: datetime, whole: bool = False) -> int:
 
 def _quarters(now: datetime, *, whole: bool) -> Iterator[date]:
     oldest = RepairCase.objects.order_by("opened_at").values_list("opened_at", flat=True).first()
-    if oldest is None:
+    # Quarters that were compared and whose cases are all gone since are emptied.
+    compared = RepeatMonth.objects.order_by("quarter").values_list("quarter", flat=True).first()
+    starts = [day for day in (oldest and local_day(oldest), compared) if day]
+    if not starts:
         return
-    first = local_day(oldest)
+    first = min(starts)
     if not whole:
         first = max(first, local_day(now - SETTLED))
     quarter = quarter_of(first)

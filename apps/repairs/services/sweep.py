@@ -84,8 +84,8 @@ def _changes(now: datetime) -> int:
 
 
 def _callbacks(now: datetime) -> int:
-    """Results whose signal a crash has lost."""
-    count = 0
+    """Results whose signal a crash has lost, and calls that nothing waits for any more."""
+    count = callbacks.call_off_stale(now=now)
     waiting = RepairCase.objects.filter(status=RepairStatus.CALLBACK).values_list("pk", "callback_round")
     keys = [f"{callbacks.PREFIX}{pk}:{number}" for pk, number in waiting[:5000]]
     ended = Callback.objects.filter(key__in=keys, status__in=("done", "unreached", "cancelled")).values_list(

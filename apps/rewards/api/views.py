@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,7 @@ from apps.core.api.views import ApiView
 from apps.core.exceptions import NotPermitted
 from apps.customers.models import Order
 from apps.rewards.api.serializers import CouponOut, RedeemIn, RedemptionOut
+from apps.rewards.choices import CouponState
 from apps.rewards.models import Coupon
 from apps.rewards.services import coupons
 
@@ -54,7 +56,7 @@ class CouponOne(CouponView):
     def get(self, request: Request, code: str) -> Response:
         """State and terms; the owner masked."""
         row = self.coupon(code)
-        return Response(coupon_out(row))
+        return Response(coupon_out(row, timezone.now()))
 
 
 class CouponRedeem(CouponView):
@@ -119,14 +121,20 @@ def _moment(value: Any) -> str | None:
     return timezone.localtime(value).isoformat() if value is not None else None
 
 
-def coupon_out(row: Coupon) -> dict[str, Any]:
+def coupon_out(row: Coupon, now: datetime) -> dict[str, Any]:
     """One coupon; never its whole code, never its owner's name."""
     kind = row.type
+    # The sweep that writes it down may come later; a till is told what redeeming would say.
+    over = (
+        row.status in (CouponState.ISSUED, CouponState.UNUSED)
+        and row.valid_until is not None
+        and row.valid_until <= now
+    )
     return {
         "code": row.masked_code,
         "type": kind.code,
         "name": str(kind),
-        "state": row.status,
+        "state": CouponState.EXPIRED.value if over else row.status,
         "worth": kind.worth,
         "face_value": _money(kind.face_value),
         "percent_off": kind.percent_off,

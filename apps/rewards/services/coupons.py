@@ -198,8 +198,10 @@ def import_codes(*, kind: CouponType, text: str, by: User, now: datetime) -> Imp
 
 def find(code: str) -> Coupon | None:
     """The coupon somebody typed the code of: as it is, or tidied of blanks and small letters."""
-    wanted = {code.strip(), tidy_code(code)}
-    return Coupon.objects.filter(code__in=wanted).select_related("type", "customer").order_by("id").first()
+    typed = code.strip()
+    rows = Coupon.objects.filter(code__in={typed, tidy_code(code)}).select_related("type", "customer")
+    # Codes of platforms may differ by capitals alone: the one that was typed is meant.
+    return min(rows, key=lambda row: (row.code != typed, row.pk), default=None)
 
 
 # -- redeeming ----------

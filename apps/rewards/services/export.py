@@ -67,7 +67,8 @@ def grants_csv(*, rows: Any, by: User, now: datetime) -> str:
         count += 1
     ActionLog.objects.create(
         model="rewards.grant",
-        object_id=by.pk,
+        # Of no single grant: the person's number would be taken for one.
+        object_id=0,
         verb="export",
         by=by,
         via="admin",
