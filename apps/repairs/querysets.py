@@ -72,6 +72,40 @@ class ShowItemQuerySet(models.QuerySet[Any, Any]):
             ~models.Exists(later),
         ).exclude(feedback__status="dismissed")
 
+    def author_left(self) -> ShowItemQuerySet:
+        """Whose author was erased, or took back the consent to reuse of reviews after permitting the text."""
+        from apps.customers.choices import CustomerState, Purpose
+        from apps.repairs.choices import Part
+        from apps.repairs.models import ShowPermission
+
+        back = ShowPermission.objects.filter(
+            item_id=models.OuterRef("pk"),
+            part=Part.TEXT,
+            item__feedback__customer__consents__purpose=Purpose.SHOWCASE,
+            item__feedback__customer__consents__granted=False,
+            item__feedback__customer__consents__at__gte=models.F("granted_at"),
+        )
+        return self.filter(Q(feedback__customer__state=CustomerState.ERASED) | models.Exists(back))
+
+    def showable(self) -> ShowItemQuerySet:
+        """Still positive, and of an author whose data may be used (PIPL 15, 47 ¶2)."""
+        from apps.customers.choices import CustomerState
+
+        return (
+            self.still_positive()
+            .exclude(feedback__customer__state=CustomerState.RESTRICTED)
+            .exclude(pk__in=self.model._default_manager.all().author_left().values("pk"))
+        )
+
+    def with_later_version(self) -> ShowItemQuerySet:
+        """Whose review was changed by its author since it was proposed."""
+        from apps.feedback.models import FeedbackChange
+
+        later = FeedbackChange.objects.filter(
+            feedback_id=models.OuterRef("feedback_id"), seen_at__gte=models.OuterRef("created_at")
+        )
+        return self.filter(models.Exists(later))
+
 
 class OfStoreQuerySet(models.QuerySet[Any, Any]):
     """Records of one store, or of the company where they name none."""
