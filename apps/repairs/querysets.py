@@ -76,16 +76,14 @@ class ShowItemQuerySet(models.QuerySet[Any, Any]):
         """Whose author was erased, or took back the consent to reuse of reviews after permitting the text."""
         from apps.customers.choices import CustomerState, Purpose
         from apps.repairs.choices import Part
-        from apps.repairs.models import ShowPermission
 
-        back = ShowPermission.objects.filter(
-            item_id=models.OuterRef("pk"),
-            part=Part.TEXT,
-            item__feedback__customer__consents__purpose=Purpose.SHOWCASE,
-            item__feedback__customer__consents__granted=False,
-            item__feedback__customer__consents__at__gte=models.F("granted_at"),
+        back = self.model._default_manager.filter(
+            permissions__part=Part.TEXT,
+            feedback__customer__consents__purpose=Purpose.SHOWCASE,
+            feedback__customer__consents__granted=False,
+            feedback__customer__consents__at__gte=models.F("permissions__granted_at"),
         )
-        return self.filter(Q(feedback__customer__state=CustomerState.ERASED) | models.Exists(back))
+        return self.filter(Q(feedback__customer__state=CustomerState.ERASED) | Q(pk__in=back.values("pk")))
 
     def showable(self) -> ShowItemQuerySet:
         """Still positive, and of an author whose data may be used (PIPL 15, 47 ¶2)."""

@@ -21,6 +21,8 @@ from apps.repairs.models import ReputationAction
 from apps.repairs.selectors.drawing import line
 from apps.repairs.selectors.reputation import effect, home_card
 from apps.repairs.services import reputation
+from apps.shop.models import WorkItem
+from apps.shop.services import work as work_services
 from tests.factories import NOW, Cast, arrive, reads
 from tests.factories import queries as queries_of
 
@@ -192,12 +194,18 @@ def test_pages(cast: Cast, client: Client) -> None:
     )
     client.post(add, values)
     action = ReputationAction.objects.get()
+    work = WorkItem.objects.get()
+    assert (work.owner, work.title, timezone.localdate(work.due_at)) == (cast.bob, "换包装", today + 7 * DAY)
     assert action.created_by == cast.alice and StaffNotice.objects.filter(recipient=cast.bob).exists()
     page = f"/admin/repairs/reputationaction/{action.pk}/"
     assert "差评率" in client.get(f"{page}change/").content.decode()
     client.post(f"{page}move/start/", {"seen": "planned"})
     action.refresh_from_db()
     assert action.status == "doing"
+    later = values | {"due_on": (today + 9 * DAY).isoformat(), "owner": cast.lin.pk, "target": "5"}
+    client.post(f"{page}change/", later)
+    work = WorkItem.objects.get()
+    assert (work.owner, timezone.localdate(work.due_at), work.status) == (cast.lin, today + 9 * DAY, "doing")
     with queries_of() as one:
         client.get("/admin/repairs/reputationaction/")
     for _n in range(6):
@@ -207,3 +215,28 @@ def test_pages(cast: Cast, client: Client) -> None:
     assert len(reads(one)) == len(reads(many))
     client.force_login(cast.sue)
     assert client.get("/admin/repairs/reputationaction/").context["cl"].result_count == 0
+
+
+# -- second reading ----------
+@pytest.mark.parametrize(("verb", "state"), [("finish", "done"), ("drop", "cancelled")])
+def test_the_owner_has_one_piece_of_work_that_ends_with_the_action(cast: Cast, verb: str, state: str) -> None:
+    action = make_action(cast)
+    reputation.keep_work(action=action, now=NOW)
+    reputation.keep_work(action=action, now=NOW)
+    reputation.start(action=action, by=cast.alice, now=NOW)
+    work = WorkItem.objects.get()
+    assert (work.status, work.owner, work.url) == ("doing", cast.alice, reputation.address(action))
+    getattr(reputation, verb)(action=action, reason="全部换完", by=cast.alice, now=NOW)
+    work.refresh_from_db()
+    assert work.status == state and (work.evidence == "全部换完") == (verb == "finish")
+
+
+def test_work_that_was_handed_on_or_ended_stays_so(cast: Cast) -> None:
+    action = make_action(cast)
+    reputation.start(action=action, by=cast.alice, now=NOW)
+    WorkItem.objects.update(owner=cast.bob)
+    reputation.keep_work(action=action, now=NOW, changed=["title"])
+    assert WorkItem.objects.get().owner == cast.bob
+    work_services.finish(item=WorkItem.objects.get(), evidence="已经换完", by=cast.bob, now=NOW)
+    reputation.finish(action=action, reason="换完了", by=cast.alice, now=NOW)
+    assert WorkItem.objects.get().evidence == "已经换完"
