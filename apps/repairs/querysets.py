@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from apps.repairs.choices import OPEN
+from apps.repairs.choices import OPEN, Part
 
 
 class RepairQuerySet(models.QuerySet[Any, Any]):
@@ -75,7 +75,6 @@ class ShowItemQuerySet(models.QuerySet[Any, Any]):
     def author_left(self) -> ShowItemQuerySet:
         """Whose author was erased, or took back the consent to reuse of reviews after permitting the text."""
         from apps.customers.choices import CustomerState, Purpose
-        from apps.repairs.choices import Part
 
         back = self.model._default_manager.filter(
             permissions__part=Part.TEXT,
