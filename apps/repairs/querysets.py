@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from apps.repairs.choices import OPEN
+from apps.repairs.choices import OPEN, Part
 
 
 class RepairQuerySet(models.QuerySet[Any, Any]):
@@ -71,6 +71,37 @@ class ShowItemQuerySet(models.QuerySet[Any, Any]):
             Q(feedback__rating__isnull=True) | Q(feedback__rating__gte=4),
             ~models.Exists(later),
         ).exclude(feedback__status="dismissed")
+
+    def author_left(self) -> ShowItemQuerySet:
+        """Whose author was erased, or took back the consent to reuse of reviews after permitting the text."""
+        from apps.customers.choices import CustomerState, Purpose
+
+        back = self.model._default_manager.filter(
+            permissions__part=Part.TEXT,
+            feedback__customer__consents__purpose=Purpose.SHOWCASE,
+            feedback__customer__consents__granted=False,
+            feedback__customer__consents__at__gte=models.F("permissions__granted_at"),
+        )
+        return self.filter(Q(feedback__customer__state=CustomerState.ERASED) | Q(pk__in=back.values("pk")))
+
+    def showable(self) -> ShowItemQuerySet:
+        """Still positive, and of an author whose data may be used (PIPL 15, 47 ¶2)."""
+        from apps.customers.choices import CustomerState
+
+        return (
+            self.still_positive()
+            .exclude(feedback__customer__state=CustomerState.RESTRICTED)
+            .exclude(pk__in=self.model._default_manager.all().author_left().values("pk"))
+        )
+
+    def with_later_version(self) -> ShowItemQuerySet:
+        """Whose review was changed by its author since it was proposed."""
+        from apps.feedback.models import FeedbackChange
+
+        later = FeedbackChange.objects.filter(
+            feedback_id=models.OuterRef("feedback_id"), seen_at__gte=models.OuterRef("created_at")
+        )
+        return self.filter(models.Exists(later))
 
 
 class OfStoreQuerySet(models.QuerySet[Any, Any]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import io
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,14 +11,17 @@ import pytest
 from django.core.files.base import ContentFile
 from django.test import Client
 from django.utils import timezone
+from openpyxl import Workbook
 
 from apps.core.exceptions import InvalidInput, NotPermitted
 from apps.core.metrics import Span
 from apps.repairs.models import ExternalIndicator, IndicatorUpload, IndicatorValue
 from apps.repairs.selectors.indicators import all_metrics, board, metric_of
 from apps.repairs.services import indicators
+from apps.shop.models import Store
 from tests.factories import NOW, Cast, make_store
 from tests.factories import queries as queries_of
+from tests.repairs.test_reputation import reviews
 
 pytestmark = pytest.mark.django_db
 TODAY = NOW.date()
@@ -160,3 +164,103 @@ def test_pages(cast: Cast, client: Client) -> None:
     client.force_login(cast.ann)
     assert client.get(f"{page}board/").status_code == 200 and client.get(f"{page}enter/").status_code == 403
     assert client.get(f"/admin/repairs/indicatorupload/{pk}/rejects/").status_code == 404
+
+
+# -- second reading ----------
+@pytest.mark.parametrize("text", ["4,9", "1,23,456", "1_000", "9999999999.99999", "1,2%"])
+def test_what_can_be_read_two_ways_is_no_number(text: str) -> None:
+    assert indicators.to_decimal(text) is None
+
+
+def test_percent_signs_belong_to_percentages(cast: Cast) -> None:
+    report = bring(
+        cast,
+        HEAD + "2026-11-17,renmin,访客数,98%\n2026-11-17,renmin,30秒应答率,0.986\n"
+        "2026-11-17,renmin,5分钟回复率,0.5%\n",
+    )
+    assert (report.created, report.rejected) == (1, 2)
+    assert IndicatorValue.objects.get().value == Decimal("0.5")
+    assert "%" in report.problems[1]["why"] and "30秒应答率" in report.problems[1]["why"]
+
+
+def workbook(*rows: Any, percent: str = "") -> bytes:
+    book = Workbook()
+    sheet = book.active
+    for row in (("日期", "门店", "指标", "数值"), *rows):
+        sheet.append(row)
+    if percent:
+        sheet[percent].number_format = "0.0%"
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def test_a_percentage_of_a_spreadsheet_is_what_people_see(cast: Cast) -> None:
+    rows = ((date(2026, 11, 17), "renmin", "30秒应答率", 0.986), ("2026-11-17", "renmin", "访客数", "#N/A"))
+    upload = ContentFile(workbook(*rows, percent="D2"), name="a.xlsx")
+    report = indicators.import_file(upload=upload, by=cast.alice, now=NOW)
+    row = IndicatorValue.objects.get()
+    assert (row.value, row.day.isoformat()) == (Decimal("98.6"), "2026-11-17")
+    # What a spreadsheet could not compute comes back, it is no empty line.
+    assert (report.read, report.rejected) == (2, 1)
+
+
+def test_a_name_of_two_stores_or_of_another_platform_is_refused(cast: Cast) -> None:
+    west = make_store("west")
+    Store.objects.filter(pk=west.pk).update(aliases=["旗舰店"], platform="jd")
+    Store.objects.filter(pk=cast.store.pk).update(aliases=["旗舰店"], platform="taobao")
+    for code, platform in (("dsr_tb", "taobao"), ("dsr_jd", "jd")):
+        ExternalIndicator.objects.create(code=code, name_zh="店铺评分", name_en=code, platform=platform)
+    report = bring(
+        cast,
+        HEAD + "2026-11-17,旗舰店,访客数,5\n2026-11-17,west,店铺评分,4\n2026-11-17,renmin,店铺评分,3\n"
+        "2026-11-17,west,dsr_tb,2\n",
+    )
+    assert (report.created, report.rejected) == (2, 2)
+    found = IndicatorValue.objects.values_list("store__code", "indicator__code", "value")
+    assert set(found) == {("west", "dsr_jd", 4), ("renmin", "dsr_tb", 3)}
+    assert "west" in report.problems[0]["why"] and "renmin" in report.problems[0]["why"]
+
+
+def test_many_corrections_cost_no_more_and_keep_their_history(cast: Cast) -> None:
+    lines = lambda shift, days: "".join(  # noqa: E731
+        f"{(TODAY - DAY * n).isoformat()},renmin,访客数,{n + shift}\n" for n in range(1, days)
+    )
+    bring(cast, HEAD + lines(0, 61))
+    with queries_of() as few:
+        bring(cast, HEAD + lines(1, 3))
+    with queries_of() as many:
+        assert bring(cast, HEAD + lines(2, 61)).changed == 60
+    assert len(few) == len(many)
+    row = IndicatorValue.objects.get(day=TODAY - DAY)
+    assert [entry.value for entry in row.history.order_by("pk")] == [1, 2, 3]
+    assert row.history.latest().history_user == cast.alice
+
+
+def test_the_day_shown_is_the_day_kept_though_midnight_passes(
+    cast: Cast, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(cast.alice)
+    page = f"/admin/repairs/indicatorvalue/enter/?store={cast.store.pk}"
+    shown = client.get(page).context["day"]
+    body = client.get(page).content.decode()
+    assert f'name="day" value="{shown:%Y-%m-%d}"' in body
+    client.post(page, {"day": (shown - DAY).isoformat(), f"i{one().pk}": "5"})
+    assert IndicatorValue.objects.get().day == shown - DAY
+
+
+def test_ours_says_the_n_of_the_days_it_is_from(cast: Cast) -> None:
+    reviews(5, 12, day=TODAY - 10 * DAY, store="renmin")
+    reviews(5, 3, day=TODAY, store="renmin")
+    panel = board(cast.store, today=TODAY)[0]
+    assert (panel.latest, panel.n) == ("100.0%", 12)
+
+
+def test_small_percentages_come_back_from_the_grid_as_they_are(cast: Cast, client: Client) -> None:
+    client.force_login(cast.alice)
+    day = timezone.localdate() - DAY
+    field = f"i{one('reply_30s').pk}"
+    page = f"/admin/repairs/indicatorvalue/enter/?store={cast.store.pk}&day={day.isoformat()}"
+    assert client.post(page, {field: "0.5"}).context["form"].errors
+    client.post(page, {field: "0.5%"})
+    assert client.get(page).context["form"][field].value() == "0.5%"

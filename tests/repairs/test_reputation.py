@@ -17,10 +17,12 @@ from apps.core.metrics import Span, metrics
 from apps.core.models import StaffNotice
 from apps.feedback.models import Category, Feedback
 from apps.feedback.models.feedback import IS_PRAISE
-from apps.repairs.models import ReputationAction
+from apps.repairs.models import ExternalIndicator, ReputationAction
 from apps.repairs.selectors.drawing import line
 from apps.repairs.selectors.reputation import effect, home_card
-from apps.repairs.services import reputation
+from apps.repairs.services import indicators, reputation
+from apps.shop.models import WorkItem
+from apps.shop.services import work as work_services
 from tests.factories import NOW, Cast, arrive, reads
 from tests.factories import queries as queries_of
 
@@ -192,12 +194,18 @@ def test_pages(cast: Cast, client: Client) -> None:
     )
     client.post(add, values)
     action = ReputationAction.objects.get()
+    work = WorkItem.objects.get()
+    assert (work.owner, work.title, timezone.localdate(work.due_at)) == (cast.bob, "换包装", today + 7 * DAY)
     assert action.created_by == cast.alice and StaffNotice.objects.filter(recipient=cast.bob).exists()
     page = f"/admin/repairs/reputationaction/{action.pk}/"
     assert "差评率" in client.get(f"{page}change/").content.decode()
     client.post(f"{page}move/start/", {"seen": "planned"})
     action.refresh_from_db()
     assert action.status == "doing"
+    later = values | {"due_on": (today + 9 * DAY).isoformat(), "owner": cast.lin.pk, "target": "5"}
+    client.post(f"{page}change/", later)
+    work = WorkItem.objects.get()
+    assert (work.owner, timezone.localdate(work.due_at), work.status) == (cast.lin, today + 9 * DAY, "doing")
     with queries_of() as one:
         client.get("/admin/repairs/reputationaction/")
     for _n in range(6):
@@ -207,3 +215,60 @@ def test_pages(cast: Cast, client: Client) -> None:
     assert len(reads(one)) == len(reads(many))
     client.force_login(cast.sue)
     assert client.get("/admin/repairs/reputationaction/").context["cl"].result_count == 0
+
+
+# -- second reading ----------
+@pytest.mark.parametrize(("verb", "state"), [("finish", "done"), ("drop", "cancelled")])
+def test_the_owner_has_one_piece_of_work_that_ends_with_the_action(cast: Cast, verb: str, state: str) -> None:
+    action = make_action(cast)
+    reputation.keep_work(action=action, now=NOW)
+    reputation.keep_work(action=action, now=NOW)
+    reputation.start(action=action, by=cast.alice, now=NOW)
+    work = WorkItem.objects.get()
+    assert (work.status, work.owner, work.url) == ("doing", cast.alice, reputation.address(action))
+    getattr(reputation, verb)(action=action, reason="全部换完", by=cast.alice, now=NOW)
+    work.refresh_from_db()
+    assert work.status == state and (work.evidence == "全部换完") == (verb == "finish")
+
+
+def test_work_that_was_handed_on_or_ended_stays_so(cast: Cast) -> None:
+    action = make_action(cast)
+    reputation.start(action=action, by=cast.alice, now=NOW)
+    WorkItem.objects.update(owner=cast.bob)
+    reputation.keep_work(action=action, now=NOW, changed=["title"])
+    assert WorkItem.objects.get().owner == cast.bob
+    work_services.finish(item=WorkItem.objects.get(), evidence="已经换完", by=cast.bob, now=NOW)
+    reputation.finish(action=action, reason="换完了", by=cast.alice, now=NOW)
+    assert WorkItem.objects.get().evidence == "已经换完"
+
+
+def test_small_samples_are_no_verdict(cast: Cast) -> None:
+    """Ten to thirty: the figure with its range and a word of warning, no better or worse (domain.md 3.3)."""
+    share, mean = make_action(cast), make_action(cast, metric="review_average")
+    reviews(1, 20, day=TODAY - 20 * DAY)
+    reviews(5, 20, day=TODAY - 3 * DAY)
+    for action in (share, mean):
+        found = effect(action, today=TODAY)
+        assert found is not None and found.after is not None
+        assert (found.verdict, found.before.small, found.after.small) == ("few", True, True)
+    reviews(1, 20, day=TODAY - 20 * DAY)
+    reviews(5, 20, day=TODAY - 3 * DAY)
+    assert [effect(a, today=TODAY).verdict for a in (share, mean)] == ["better", "better"]  # type: ignore[union-attr]
+
+
+def test_days_from_outside_are_compared_from_a_week_on(cast: Cast) -> None:
+    action = make_action(cast, metric="ext:visitors", store=cast.store)
+    row = ExternalIndicator.objects.get(code="visitors")
+    days = lambda first, n, value: indicators.keep(  # noqa: E731
+        figures=[
+            indicators.Figure(row, cast.store, TODAY - (first - k) * DAY, Decimal(value)) for k in range(n)
+        ],
+        source="form",
+        by=cast.alice,
+        now=NOW,
+    )
+    days(28, 14, 100)
+    days(14, 2, 900)
+    assert effect(action, today=TODAY).verdict == "few"  # type: ignore[union-attr]
+    days(14, 9, 900)
+    assert effect(action, today=TODAY).verdict == "better"  # type: ignore[union-attr]

@@ -10,14 +10,17 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.test import Client
 
+from apps.compliance.models import Verdict
 from apps.compliance.services.verdicts import Unlawful
 from apps.core.exceptions import InvalidInput, NotPermitted
+from apps.core.models import StaffNotice
 from apps.customers.models import ConsentEvent, ContactHold, Customer, Order
 from apps.feedback.models import Feedback
 from apps.messaging.models import MessageTemplate, OutboundMessage
 from apps.repairs.models import ReviewRequest, ReviewRequestPlan
 from apps.repairs.selectors.review_requests import figures
 from apps.repairs.services import review_requests
+from apps.shop.models import Store
 from tests.factories import NOW, Cast, arrive, make_store, reads
 from tests.factories import queries as queries_of
 from tests.feedback.test_races import at_once, faults
@@ -210,3 +213,52 @@ def test_sweeps_at_the_same_moment_ask_once(committed: None) -> None:
         order()
     assert faults(at_once([lambda: review_requests.sweep(now=LATER)] * 4)) == []
     assert OutboundMessage.objects.count() == ReviewRequest.objects.count() == 12
+
+
+# -- second reading ----------
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "values",
+    [{"body": "写下评价，送您优惠券"}, {"body": "您的{{tracking_no}}到了，欢迎评价"}, {"is_active": False}],
+)
+def test_a_template_changed_under_a_running_plan_switches_it_off(cast: Cast, values: dict[str, Any]) -> None:
+    plan, other = switched_on(cast), switched_on(cast, name="其它")
+    own = MessageTemplate.objects.create(
+        code="RQ_OWN", channel="email", title="问", body="欢迎写下真实评价", message_class="marketing"
+    )
+    ReviewRequestPlan.objects.filter(pk=other.pk).update(template=own)
+    MessageTemplate.objects.filter(pk=plan.template_id).update(**values)
+    row = order()
+    assert review_requests.sweep(now=LATER) == {"asked": 1, "refused": 0}
+    plan.refresh_from_db()
+    other.refresh_from_db()
+    assert (plan.status, other.status) == ("off", "on")
+    assert ReviewRequest.objects.get(order=row).plan == other
+    assert StaffNotice.objects.filter(recipient=cast.lin, title__contains=plan.name).count() == 1
+    if "送您" in values.get("body", ""):
+        assert Verdict.objects.filter(subject_key=f"review_requests:{plan.pk}").count() == 1
+
+
+@pytest.mark.django_db
+def test_a_name_that_looks_like_a_variable_stops_nobody(cast: Cast) -> None:
+    switched_on(cast)
+    store = make_store("odd")
+    Store.objects.filter(pk=store.pk).update(name="{{customer_name}}店")
+    order(store=store)
+    order()
+    assert review_requests.sweep(now=LATER) == {"asked": 2, "refused": 0}
+
+
+@pytest.mark.django_db
+def test_a_plan_that_fails_holds_up_no_other(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, _fine = switched_on(cast), switched_on(cast, name="其它")
+    order()
+    ask = review_requests._ask
+
+    def failing(plan: ReviewRequestPlan, *, now: Any) -> list[str]:
+        if plan.pk == bad.pk:
+            raise RuntimeError("broken")
+        return ask(plan, now=now)
+
+    monkeypatch.setattr(review_requests, "_ask", failing)
+    assert review_requests.sweep(now=LATER) == {"asked": 1, "refused": 0}

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from apps.compliance.models import Verdict
+from apps.compliance.models import ComplianceRule, Verdict
 from apps.compliance.services.verdicts import Unlawful
-from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted, ReasonNeeded
+from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted, ReasonNeeded, StaleState
 from apps.core.models import StaffNotice
+from apps.core.reference import touch
 from apps.core.services.files import store_file
 from apps.customers.models import ContactHold, Customer
+from apps.customers.services.consent import record_consent
+from apps.feedback.incoming import IncomingFeedback
 from apps.feedback.models import Entry, Feedback, FeedbackFile
+from apps.feedback.selectors.reference import reference
+from apps.feedback.services.changes import apply_change
 from apps.messaging.models import InboundMessage, MessageTemplate, OutboundMessage
 from apps.messaging.services.inbound import IncomingMessage, receive
 from apps.repairs.models import PraiseMark, PraiseTag, Showcase, ShowcaseItem, ShowPermission
@@ -480,3 +486,191 @@ def test_tagging_and_thanking_by_their_pages(cast: Cast, client: Client) -> None
     assert PraiseMark.objects.filter(feedback=rows[1]).exists()
     done = client.post("/admin/repairs/praise/thank/", {"ids": ids, "templates": [template("TH_MAIL").pk]})
     assert done.context["count"] == 2
+
+
+# -- second reading ----------
+@pytest.mark.parametrize(
+    "text",
+    [
+        "没同意过",
+        "我没授权",
+        "不太同意",
+        "谁同意了",
+        "不想授权",
+        "除了照片都同意",
+        "同意，照片打码",
+        "同意文字，名字隐去",
+        "同意吗",
+        "不要撤回展示",
+    ],
+)
+def test_what_is_no_plain_yes_permits_nothing(text: str) -> None:
+    assert read_answer(text, ALL).answer == ""
+
+
+def test_parts_that_are_named_are_the_parts_permitted() -> None:
+    assert read_answer("文字和照片都同意", ALL).parts == {"text", "photo"}
+    assert read_answer("好的，没问题，同意展示", ALL).parts == {"text"}
+    back = read_answer("撤回照片，谢谢", ALL)
+    assert (back.answer, back.parts) == ("back", {"photo"})
+    # As easy as giving: other words beside it do not hold it up.
+    assert read_answer("撤回展示，还钱", ALL).answer == "back"
+
+
+@pytest.mark.parametrize(
+    ("shown", "whole"),
+    [
+        ("…good…", "This is not good, sadly"),
+        ("…5分…", "只能给4.5分，一般"),
+        ("…000人说好…", "不到1,000人说好，一般"),
+    ],
+)
+def test_no_cut_inside_a_word_or_number(shown: str, whole: str) -> None:
+    assert not is_excerpt(shown, whole)
+    assert is_excerpt("…杯子漂亮…", "很好喝 杯子漂亮 下次来") and is_excerpt(
+        "It is good.…", "It is good. And fast."
+    )
+
+
+def test_a_long_review_is_proposed_up_to_a_whole_clause(cast: Cast) -> None:
+    row = good("很好喝，杯子也漂亮。" * 150)
+    item = showcase.propose(feedback=row, by=cast.alice, now=NOW)
+    assert len(item.text) <= 1000 and item.text.endswith("，…") and item.says_so_still()
+    silent = good()
+    Feedback.objects.filter(pk=silent.pk).update(text=" ")
+    with pytest.raises(InvalidInput, match=r"(?i)could be shown|可以展示"):
+        showcase.propose(feedback=silent, by=cast.alice, now=NOW)
+
+
+def say(item: ShowcaseItem, text: str, number: str) -> None:
+    answer = IncomingMessage(
+        channel="email", address=item.feedback.customer.email, text=text, external_id=number
+    )
+    receive([answer], gateway_code="mail", now=NOW)
+
+
+def test_taking_back_holds_for_every_review_of_the_author(cast: Cast) -> None:
+    """We promised “at any time”: whoever has three reviews shown need not write three times."""
+    first, second = item_of(cast, state="released"), item_of(cast, state="released")
+    Feedback.objects.filter(pk=second.feedback_id).update(customer=first.feedback.customer)
+    other = item_of(cast, state="released")
+    # Something else went to them since: it is that message which they seem to answer.
+    OutboundMessage.objects.create(
+        purpose="reply", subject_key="x", customer=first.feedback.customer, channel="email", state="sent",
+        recipient_key=f"c:{first.feedback.customer_id}", idempotency_key="k", body="x", sent_at=NOW,
+        created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    say(first, "撤回授权", "1")
+    states = dict(ShowcaseItem.objects.values_list("pk", "status"))
+    assert states == {first.pk: "withdrawn", second.pk: "withdrawn", other.pk: "released"}
+    assert StaffNotice.objects.filter(dedupe_key__startswith="show_answer").count() == 2
+
+
+def test_photos_alone_are_taken_back_in_words(cast: Cast) -> None:
+    item = item_of(cast, state="released", parts=("text", "photo"))
+    say(item, "撤回照片展示", "1")
+    item = ShowcaseItem.objects.get(pk=item.pk)
+    assert (item.status, item.granted()) == ("released", {"text"})
+
+
+def test_consent_taken_back_in_the_ledger_takes_it_out(cast: Cast) -> None:
+    item, page = item_of(cast, state="released"), make_page(code="ledger", reviews_url="https://x.example/a")
+    customer_ = item.feedback.customer
+    record_consent(
+        customer=customer_, purpose="showcase", channel="any", granted=False, source="电话", now=NOW, by=None
+    )
+    assert fill(page, now=NOW).reviews == ()
+    assert (showcase.take_down_turned(now=NOW), showcase.take_down_turned(now=NOW)) == (1, 0)
+    item.refresh_from_db()
+    assert item.status == "withdrawn"
+    # Who said no is not asked again about another review.
+    later = item_of(cast)
+    Feedback.objects.filter(pk=later.feedback_id).update(customer=customer_)
+    with pytest.raises(InvalidInput):
+        showcase.ask(item=later, template=template(), by=cast.alice, now=NOW)
+    assert not OutboundMessage.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["restricted", "erased"])
+def test_data_that_may_not_be_used_is_not_shown(cast: Cast, state: str) -> None:
+    item, page = item_of(cast, state="released"), make_page()
+    other = item_of(cast, state="permitted")
+    Customer.objects.filter(pk__in=(item.feedback.customer_id, other.feedback.customer_id)).update(
+        state=state
+    )
+    assert fill(page, now=NOW).reviews == ()
+    with pytest.raises(InvalidInput):
+        showcase.release(item=other, by=cast.lin, now=NOW)
+    # Storage only may end again; what was erased is gone.
+    assert showcase.take_down_turned(now=NOW) == (2 if state == "erased" else 0)
+
+
+def test_words_the_author_has_changed_are_not_shown_any_more(cast: Cast) -> None:
+    item, page = item_of(cast, state="released"), make_page()
+    kept = item_of(cast, state="released", text="很好喝…")
+    for row, text in ((item.feedback, "还行，下次再说"), (kept.feedback, TEXT + "，真的")):
+        version = IncomingFeedback(channel="taobao", text=text, rating=5)
+        apply_change(reference(), feedback_id=row.pk, item=version, now=timezone.now() + timedelta(days=400))
+    Feedback.objects.update(sentiment="positive")
+    assert [row.text for row in fill(page, now=NOW).reviews] == ["很好喝…"]
+    assert (showcase.take_down_turned(now=NOW), showcase.take_down_turned(now=NOW)) == (1, 0)
+    item.refresh_from_db()
+    assert item.status == "permitted"
+    with pytest.raises(InvalidInput):
+        showcase.release(item=item, by=cast.lin, now=NOW)
+    showcase.edit(item=item, text="还行…", photos=(), with_nickname=False, by=cast.alice, now=NOW)
+    showcase.release(item=item, by=cast.lin, now=NOW)
+
+
+def test_another_word_does_not_replace_the_proof(cast: Cast) -> None:
+    item = item_of(cast)
+    showcase.ask(item=item, template=template(), by=cast.alice, now=NOW)
+    OutboundMessage.objects.update(state="sent", sent_at=NOW)
+    say(item, "同意", "1")
+    item = ShowcaseItem.objects.get(pk=item.pk)
+    showcase.grant(item=item, parts=["text", "nickname"], reason="电话里又问了", by=cast.alice, now=NOW)
+    text, name = (item.permissions.get(part=part) for part in ("text", "nickname"))
+    assert text.inbound is not None and text.evidence == "同意" and name.evidence == "电话里又问了"
+
+
+def test_a_part_never_asked_for_can_be_taken_back(cast: Cast) -> None:
+    item = item_of(cast, state="permitted")
+    showcase.withdraw(item=item, parts=["photo"], reason="不要用照片", by=cast.alice, now=NOW)
+    with pytest.raises(InvalidInput):
+        showcase.grant(item=item, parts=["photo"], reason="误记", by=cast.alice, now=NOW)
+
+
+def test_what_is_given_out_is_chinese_whoever_takes_it_out(cast: Cast) -> None:
+    row = good()
+    Feedback.objects.filter(pk=row.pk).update(author_name="")
+    item_of(cast, state="released", feedback=row)
+    page = make_page()
+    with translation.override("en"):
+        english = fill(page, now=NOW).reviews[0]
+    with translation.override("zh-hans"):
+        chinese = fill(page, now=NOW).reviews[0]
+    assert english == chinese and "customer" not in english.name
+
+
+def test_a_rule_without_a_law_still_refuses_in_words(cast: Cast) -> None:
+    ComplianceRule.objects.filter(code="REV-07").update(law="")
+    touch("compliance")
+    with pytest.raises(Unlawful):
+        showcase.switch_on(showcase=make_page(label="顾客评价"), by=cast.lin, now=NOW)
+
+
+def test_a_part_chosen_while_the_question_is_written_is_not_asked_unseen(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = item_of(cast)
+    written = showcase.question
+
+    def slow(*args: Any) -> str:
+        text = written(*args)
+        showcase.edit(item=item, text=TEXT, photos=(), with_nickname=True, by=cast.bob, now=NOW)
+        return text
+
+    monkeypatch.setattr(showcase, "question", slow)
+    with pytest.raises(StaleState):
+        showcase.ask(item=item, template=template(), by=cast.alice, now=NOW)
+    assert not OutboundMessage.objects.exists()

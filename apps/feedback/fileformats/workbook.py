@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,11 @@ def _shown(cell: Any) -> str:
     return str(getattr(cell.value, "text", None) or cell.value)[:100]
 
 
+def _is_percent(cell: Any) -> bool:
+    shown = str(getattr(cell, "number_format", "") or "")
+    return "%" in shown and "%" in re.sub(r'"[^"]*"|\\.', "", shown)
+
+
 def _text(cell: Any) -> tuple[str, Problem | None]:
     """A cell as text, and what has to be said about it."""
     value = cell.value
@@ -192,6 +198,9 @@ def _text(cell: Any) -> tuple[str, Problem | None]:
         return value, None
     if isinstance(value, bool):
         return ("TRUE" if value else "FALSE"), None
+    if isinstance(value, int | float) and _is_percent(cell):
+        # Stored as a share; people see, and mean, the percentage.
+        return f"{Decimal(repr(value)) * 100:.10f}".rstrip("0").rstrip(".") + "%", None
     if isinstance(value, int):
         digits = str(abs(value))
         if len(digits) > 15 and re.fullmatch(r"\d{15}0+", digits):

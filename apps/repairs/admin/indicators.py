@@ -45,6 +45,12 @@ class ExternalIndicatorAdmin(HistoryModelAdmin):
         return ("code",) if obj is not None else ()
 
 
+def _typed(indicator: ExternalIndicator, value: Any) -> str:
+    """As it would be typed: small percentages with their sign, so that they are not taken for shares."""
+    text = f"{value.normalize():f}"
+    return f"{text}%" if indicator.unit == "percent" and 0 < value <= 1 else text
+
+
 class DayForm(PageForm):
     """All figures of one store and day in one grid."""
 
@@ -56,7 +62,7 @@ class DayForm(PageForm):
                 label=f"{indicator} ({indicator.get_unit_display()})",
                 required=False,
                 max_length=20,
-                initial="" if value is None else f"{value.normalize():f}",
+                initial="" if value is None else _typed(indicator, value),
                 widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "fc-input"}),
             )
             self.fields[f"i{indicator.pk}"] = field
@@ -70,12 +76,10 @@ class DayForm(PageForm):
             if not text:
                 values[name] = None
                 continue
-            number = indicators.to_decimal(text)
-            if number is None:
-                self.add_error(name, _("“%(value)s” is no number.") % {"value": text})
-            elif problem := indicators.problem_of(indicator, number):
-                self.add_error(name, problem)
-            values[name] = number
+            try:
+                values[name] = indicators.value_of(indicator, text)
+            except DomainError as error:
+                self.add_error(name, str(error.message))
         return values
 
 
@@ -147,8 +151,10 @@ class IndicatorValueAdmin(ReadOnlyAdmin):
         """GET: the grid of a store and day. POST: keep it."""
         stores, store = self._store(request, indicators.ENTER)
         today = timezone.localdate()
+        # The day the page showed is the day that is kept, also when midnight has passed since.
+        wanted = request.POST.get("day") or request.GET.get("day")
         try:
-            day = forms.DateField().clean(request.GET.get("day") or (today - timedelta(days=1)).isoformat())
+            day = forms.DateField().clean(wanted or (today - timedelta(days=1)).isoformat())
         except forms.ValidationError:
             day = today - timedelta(days=1)
         rows = grid(store, day) if store else []

@@ -175,6 +175,7 @@ class ReputationActionAdmin(MovesMixin, ShopModelAdmin):
         if "due_on" in form.changed_data:
             obj.told_late_at = None
         super().save_model(request, obj, form, change)
+        reputation.keep_work(action=obj, now=timezone.now(), changed=form.changed_data)
         if "owner" in form.changed_data:
             reputation.tell_owner(action=obj, by=request.user, now=timezone.now())  # type: ignore[arg-type]
 

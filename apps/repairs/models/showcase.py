@@ -17,6 +17,7 @@ from apps.feedback.models import Category, Channel, Feedback, FeedbackFile
 from apps.messaging.models import InboundMessage, MessageTemplate, OutboundMessage
 from apps.repairs.choices import DisplayState, Part, PlanState, RequestChannel, ShowState
 from apps.repairs.querysets import OfStoreQuerySet, ShowItemQuerySet
+from apps.repairs.showing import is_excerpt
 from apps.shop.models import Product, Store
 
 ANONYMOUS = frozenset({"", "匿名", "匿名用户", "匿名买家", "匿名顾客", "anonymous"})
@@ -179,6 +180,10 @@ class ShowcaseItem(Stamped):
     def granted(self) -> frozenset[str]:
         """What the author permits at present. Reads `permissions`: prefetch them."""
         return frozenset(row.part for row in self.permissions.all() if row.holds)
+
+    def says_so_still(self) -> bool:
+        """Whether the text is still the author's own words. Reads the feedback: select it."""
+        return is_excerpt(self.text, masking.mask_text(self.feedback.text))
 
     def name_shown(self, granted: frozenset[str]) -> str:
         """The author's name: whole with permission, else masked. Reads the feedback: select it."""

@@ -115,7 +115,8 @@ def board(store: Store, *, today: date, days: int = DAYS) -> list[Panel]:
             latest=f"{newest.value:.1%}" if newest and newest.value is not None else "–",
             day=newest.span.last if newest else None,
             line=line([point.value for point in ours]),
-            n=int(ours[-1].n),
+            # Of the days the figure is from, not of the newest ones, of which too few may be known.
+            n=int((newest or ours[-1]).n),
             is_ours=True,
         )
     ]

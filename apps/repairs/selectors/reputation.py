@@ -12,15 +12,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core.metrics import Metric, Point, Span
-from apps.core.statistics import FEW, Share
+from apps.core.statistics import MANY, Share
 from apps.repairs.choices import ACTION_OPEN, ShowState
 from apps.repairs.models import ReputationAction, ShowcaseItem
 from apps.repairs.selectors.drawing import Line, line
-from apps.repairs.selectors.indicators import metric_of, shown
+from apps.repairs.selectors.indicators import PREFIX, metric_of, shown
 from apps.repairs.transitions import CHECK, RELEASE
 
 WEEK = timedelta(days=7)
 MOST_WEEKS = 26
+# Figures from outside are no samples; below a week of days they say as little.
+FEW_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def _weeks(begin: date, first: date, end: date) -> list[Span]:
 def _figure(metric: Metric, point: Point) -> Figure:
     n = int(point.n)
     if metric.unit != "share":
-        return Figure(point.span, n, say(point.value, metric.unit), "", point.value is None)
+        small = point.value is None or n < enough(metric)
+        return Figure(point.span, n, say(point.value, metric.unit), "", small)
     share = Share(int(point.hits), n)
     if share.value is None:
         return Figure(point.span, n, f"{int(point.hits)} / {n}", "", True)
@@ -126,12 +129,18 @@ def _figure(metric: Metric, point: Point) -> Figure:
     return Figure(point.span, n, f"{share.value:.1%}", f"{low:.1%} – {high:.1%}", share.is_small)
 
 
+def enough(metric: Metric) -> int:
+    """How many there must be on each side before anything is said of a difference: no arrow below it (domain.md 3.3)."""
+    return FEW_DAYS if metric.code.startswith(PREFIX) else MANY
+
+
 def _verdict(metric: Metric, before: Point, after: Point | None) -> tuple[str, str]:
     if after is None:
         return "early", _("It has not begun yet: nothing to compare.")
+    few = enough(metric)
+    if before.n < few or after.n < few:
+        return "few", _("Too few to compare: fewer than %(few)d on one side.") % {"few": few}
     if metric.unit == "share":
-        if before.n < FEW or after.n < FEW:
-            return "few", _("Too few to compare: fewer than %(few)d on one side.") % {"few": FEW}
         one, two = Share(int(before.hits), int(before.n)), Share(int(after.hits), int(after.n))
         if one.interval[0] <= two.interval[1] and two.interval[0] <= one.interval[1]:
             return "open", _("No certain difference: the ranges overlap.")

@@ -28,6 +28,8 @@ from apps.repairs.selectors.reviews import Tally, tally
 from apps.repairs.showing import names_selection
 
 COUNTED_DAYS = 365
+# The shop's customers read it, whoever takes it out.
+SHOWN_IN = "zh-hans"
 PHOTO_SIDE, MOST_PHOTOS = 480, 3
 
 
@@ -79,7 +81,7 @@ class Display:
 
 def fill(showcase: Showcase, *, now: datetime, photos: bool = True) -> Display:
     """What the showcase shows at this moment; six queries, however many reviews. Whether it is on is the caller's to ask."""
-    rows = ShowcaseItem.objects.filter(status=ShowState.RELEASED).still_positive()
+    rows = ShowcaseItem.objects.filter(status=ShowState.RELEASED).showable()
     scope: dict[str, int] = {}
     if showcase.store_id is not None:
         rows, scope["store"] = rows.filter(store_id=showcase.store_id), showcase.store_id
@@ -104,11 +106,15 @@ def fill(showcase: Showcase, *, now: datetime, photos: bool = True) -> Display:
     )
     today = timezone.localdate(now)
     counted = Span(today - timedelta(days=COUNTED_DAYS - 1), today)
+    with translation.override(SHOWN_IN):
+        reviews = tuple(
+            _shown(item, granted, photos)
+            for item in items
+            if Part.TEXT in (granted := item.granted()) and item.says_so_still()
+        )
     return Display(
         showcase=showcase,
-        reviews=tuple(
-            _shown(item, granted, photos) for item in items if Part.TEXT in (granted := item.granted())
-        ),
+        reviews=reviews,
         counts=tally(counted, scope) if showcase.shows_counts else None,
         counted=counted,
         changed_at=max([showcase.updated_at, *(item.updated_at for item in items)]),
@@ -147,7 +153,8 @@ def _small(name: str, sha256: str) -> str:
             picture.draft("RGB", (PHOTO_SIDE, PHOTO_SIDE))
             picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
             small = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        # Pillow reports damaged PNG data as a syntax error; one bad picture must not take the page down.
         return ""
     small.info = {}
     buffer = io.BytesIO()
@@ -157,7 +164,7 @@ def _small(name: str, sha256: str) -> str:
 
 def snippet(display: Display) -> str:
     """The showcase as HTML to paste into a page: escaped, self-contained, no script, in Chinese."""
-    with translation.override("zh-hans"):
+    with translation.override(SHOWN_IN):
         return render_to_string("repairs/snippet.html", {"display": display, "showcase": display.showcase})
 
 

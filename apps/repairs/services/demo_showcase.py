@@ -27,7 +27,7 @@ from apps.repairs.models import (
     ShowcaseItem,
 )
 from apps.repairs.services import indicators, praise, reputation, showcase
-from apps.shop.models import Store
+from apps.shop.models import Store, WorkItem
 
 DAYS = 30
 REVIEWS = "https://example.com/reviews"
@@ -113,6 +113,7 @@ def _actions(by: User, lead: User, now: datetime) -> None:
             target=Decimal(target),
             created_by=by,
         )
+        reputation.keep_work(action=action, now=now)
         if number < 2:
             reputation.start(action=action, by=by, now=now)
 
@@ -147,6 +148,11 @@ def clear() -> int:
     actions = ReputationAction.objects.filter(title__in=TITLES)
     numbers = list(actions.values_list("pk", flat=True))
     ActionLog.objects.filter(model="repairs.reputationaction", object_id__in=numbers).delete()
+    works = WorkItem.objects.filter(origin_key__in=[reputation.origin(action) for action in actions])
+    ActionLog.objects.filter(
+        model="shop.workitem", object_id__in=list(works.values_list("pk", flat=True))
+    ).delete()
+    works.delete()
     actions.delete()
     pages = Showcase.objects.filter(code="home", reviews_url=REVIEWS)
     numbers = list(pages.values_list("pk", flat=True))

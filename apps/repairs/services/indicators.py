@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from simple_history.utils import bulk_create_with_history
+from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from apps.core.exceptions import InvalidInput, NotPermitted
 from apps.core.models import User
-from apps.feedback.fileformats import FileRefused, ParseError, RowProblem, open_rows, parse_datetime
+from apps.feedback.fileformats import FileRefused, ParseError, Problem, RowProblem, open_rows, parse_datetime
 from apps.feedback.problem_texts import problem_text
 from apps.feedback.services.file_import import neutral, unneutral
-from apps.repairs.choices import ValueSource
+from apps.repairs.choices import IndicatorUnit, ValueSource
 from apps.repairs.models import ExternalIndicator, IndicatorUpload, IndicatorValue
 from apps.shop.models import Store
 from apps.shop.selectors import scope_of
@@ -33,6 +34,8 @@ ENTER = "repairs.add_indicatorvalue"
 MAX_ROWS, MAX_BYTES, BATCH = 20_000, 5 * 1024 * 1024, 500
 OLDEST = timedelta(days=366 * 3)
 SHOWN_PROBLEMS = 50
+TEMPLATE_STORES = 200
+GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 # How the columns may be called.
 COLUMNS = {
     "day": ("day", "date", "日期", "统计日期", "时间"),
@@ -76,20 +79,40 @@ def stores_of(user: User) -> list[Store]:
 
 
 def to_decimal(text: str) -> Decimal | None:
-    """12,345 · 98.6% · ４．９ → a number with at most four places; None where it is none."""
-    plain = (
-        text.strip()
-        .translate(str.maketrans("０１２３４５６７８９．％，－", "0123456789.%,-"))
-        .replace(",", "")
-    )
+    """12,345 · 98.6% · ４．９ → a number with at most four places; None where it is none. 4,9 may mean 4.9 or 49: none."""
+    plain = text.strip().translate(str.maketrans("０１２３４５６７８９．％，－", "0123456789.%,-"))
     plain = plain.removesuffix("%").strip()
+    if "_" in plain or ("," in plain and not GROUPED.fullmatch(plain)):
+        return None
     try:
-        value = Decimal(plain)
+        value = Decimal(plain.replace(",", ""))
     except InvalidOperation:
         return None
     if not value.is_finite() or abs(value) >= Decimal(10) ** 10:
         return None
-    return value.quantize(Decimal("0.0001"))
+    value = value.quantize(Decimal("0.0001"))
+    return value if abs(value) < Decimal(10) ** 10 else None
+
+
+def value_of(indicator: ExternalIndicator, text: str) -> Decimal:
+    """What is written, as this indicator's value. Raises InvalidInput with what is wrong and what to do."""
+    value = to_decimal(text)
+    if value is None:
+        raise InvalidInput(_("“%(value)s” is no number. Write it like 1234 or 98.6.") % {"value": text[:40]})
+    percent = text.strip().endswith(("%", "％"))
+    if percent and indicator.unit != IndicatorUnit.PERCENT:
+        raise InvalidInput(
+            _("“%(value)s”: %(name)s is not measured in percent.") % {"value": text[:40], "name": indicator}
+        )
+    if not percent and indicator.unit == IndicatorUnit.PERCENT and 0 < value <= 1:
+        # Spreadsheets keep 98.6 % as 0.986.
+        raise InvalidInput(
+            _("“%(value)s” could be a share or a percentage: write %(name)s with “%%”, e.g. 98.6%%.")
+            % {"value": text[:40], "name": indicator}
+        )
+    if problem := problem_of(indicator, value):
+        raise InvalidInput(problem)
+    return value
 
 
 def problem_of(indicator: ExternalIndicator, value: Decimal) -> str:
@@ -111,16 +134,18 @@ def problem_of(indicator: ExternalIndicator, value: Decimal) -> str:
 @transaction.atomic
 def keep(*, figures: Sequence[Figure], source: str, by: User, now: datetime) -> Written:
     """Write these figures. New rows are added, other values replace what stood there and leave a version, equal ones
-    change nothing. Two queries for each 500 and one for each correction.
+    change nothing. A few queries for each 500.
     """
     done = Written()
-    rows = list(figures)
+    # In one order whoever writes: two files at once wait for each other instead of locking each other out, and each
+    # chunk spans few days.
+    rows = sorted(figures, key=lambda figure: (figure.indicator.pk, figure.store.pk, figure.day))
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
         for attempt in range(3):
             try:
                 with transaction.atomic():
-                    created, changed, same = _keep(chunk, source=source, by=by)
+                    created, changed, same = _keep(chunk, source=source, by=by, now=now)
                 break
             except IntegrityError:
                 # Somebody wrote the same day at this moment: look again, theirs is now what stood there.
@@ -134,16 +159,18 @@ def keep(*, figures: Sequence[Figure], source: str, by: User, now: datetime) -> 
     return done
 
 
-def _keep(chunk: Sequence[Figure], *, source: str, by: User) -> tuple[int, int, int]:
-    known = {
-        (row.indicator_id, row.store_id, row.day): row
-        for row in IndicatorValue.objects.select_for_update(of=("self",)).filter(
+def _keep(chunk: Sequence[Figure], *, source: str, by: User, now: datetime) -> tuple[int, int, int]:
+    there = (
+        IndicatorValue.objects.select_for_update(of=("self",))
+        .filter(
             indicator_id__in={figure.indicator.pk for figure in chunk},
             store_id__in={figure.store.pk for figure in chunk},
             day__range=(min(figure.day for figure in chunk), max(figure.day for figure in chunk)),
         )
-    }
-    fresh, changed, same = [], 0, 0
+        .order_by("indicator_id", "store_id", "day")
+    )
+    known = {(row.indicator_id, row.store_id, row.day): row for row in there}
+    fresh, changed, same = [], [], 0
     for figure in chunk:
         row = known.get((figure.indicator.pk, figure.store.pk, figure.day))
         if row is None:
@@ -160,13 +187,19 @@ def _keep(chunk: Sequence[Figure], *, source: str, by: User) -> tuple[int, int, 
         elif row.value == figure.value:
             same += 1
         else:
-            row.value, row.source, row.by = figure.value, source, by
-            row._history_user = by
-            row.save()
-            changed += 1
+            row.value, row.source, row.by, row.updated_at = figure.value, source, by, now
+            changed.append(row)
     if fresh:
         bulk_create_with_history(fresh, IndicatorValue, batch_size=BATCH, default_user=by)
-    return len(fresh), changed, same
+    if changed:
+        bulk_update_with_history(
+            changed,
+            IndicatorValue,
+            ["value", "source", "by", "updated_at"],
+            batch_size=BATCH,
+            default_user=by,
+        )
+    return len(fresh), len(changed), same
 
 
 def enter_day(
@@ -257,16 +290,30 @@ def _columns(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+Thing = TypeVar("Thing", Store, ExternalIndicator)
+# By every name; a name may belong to several, a code belongs to one.
+Named = dict[str, list[Thing]]
+
+
+def _call(names: Named[Thing], thing: Thing, code: str, *others: str) -> None:
+    for word in dict.fromkeys(str(word).strip().lower() for word in (code, *others)):
+        if word:
+            names.setdefault(word, []).append(thing)
+
+
+def _the_one(found: Sequence[Thing], word: str) -> list[Thing]:
+    """Whose code it is, where several are called so."""
+    return [thing for thing in found if thing.code.lower() == word] or list(found)
+
+
 def _read(source: Any, result: _Result, *, by: User, now: datetime) -> None:
     columns = _columns(source.columns)
-    stores: dict[str, Store] = {}
+    stores: Named[Store] = {}
     for store in stores_of(by):
-        for word in (store.code, store.name, *store.aliases):
-            stores.setdefault(str(word).strip().lower(), store)
-    indicators: dict[str, ExternalIndicator] = {}
+        _call(stores, store, store.code, store.name, *store.aliases)
+    indicators: Named[ExternalIndicator] = {}
     for row in ExternalIndicator.objects.filter(is_active=True):
-        for word in (row.code, row.name_zh, row.name_en):
-            indicators.setdefault(word.strip().lower(), row)
+        _call(indicators, row, row.code, row.name_zh, row.name_en)
     for number, cells, problem in _rows(source):
         picked = {name: unneutral(cells.get(column, "")).strip() for name, column in columns.items()}
         if not problem and not picked["value"]:
@@ -293,19 +340,23 @@ def _read(source: Any, result: _Result, *, by: User, now: datetime) -> None:
 
 def _rows(source: Any) -> Iterator[tuple[int, dict[str, str], str]]:
     """(row, cells, problem); notes are passed over."""
+    broken: dict[int, str] = {}
     for entry in source:
         if isinstance(entry, RowProblem):
             if entry.fatal:
                 yield entry.row, dict(entry.values), problem_text(entry.code, entry.params)
+            elif entry.code == Problem.CELL_ERROR:
+                # The cell is read as empty; without this the row would pass for one that nobody filled.
+                broken[entry.row] = problem_text(entry.code, entry.params)
             continue
         number, cells = entry
-        yield number, cells, ""
+        yield number, cells, broken.pop(number, "")
 
 
 def _figure(
     cells: Mapping[str, str],
-    stores: Mapping[str, Store],
-    indicators: Mapping[str, ExternalIndicator],
+    stores: Named[Store],
+    indicators: Named[ExternalIndicator],
     now: datetime,
 ) -> Figure:
     try:
@@ -318,20 +369,45 @@ def _figure(
         raise InvalidInput(_("The date is missing."))
     day = moment.date()
     _check_day(day, now)
-    store = stores.get(cells["store"].lower())
-    if store is None:
+    word = cells["store"].lower()
+    shops = _the_one(stores.get(word, ()), word)
+    if not shops:
         raise InvalidInput(
-            _("“%(value)s” is no store you may enter figures for.") % {"value": cells["store"][:40]}
+            _("“%(value)s” is no store you may enter figures for. Write its name or code as in the template.")
+            % {"value": cells["store"][:40]}
         )
-    indicator = indicators.get(cells["indicator"].lower())
-    if indicator is None:
-        raise InvalidInput(_("There is no indicator “%(value)s”.") % {"value": cells["indicator"][:40]})
-    value = to_decimal(cells["value"])
-    if value is None:
-        raise InvalidInput(_("“%(value)s” is no number.") % {"value": cells["value"][:40]})
-    if problem := problem_of(indicator, value):
-        raise InvalidInput(problem)
+    if len(shops) > 1:
+        raise InvalidInput(
+            _("Several stores are called “%(value)s”: write the code of the one you mean (%(codes)s).")
+            % {"value": cells["store"][:40], "codes": ", ".join(shop.code for shop in shops[:5])}
+        )
+    indicator = _indicator(cells["indicator"], indicators, shops[0])
+    store, value = shops[0], value_of(indicator, cells["value"])
     return Figure(indicator, store, day, value)
+
+
+def _indicator(name: str, indicators: Named[ExternalIndicator], store: Store) -> ExternalIndicator:
+    word = name.lower()
+    known = indicators.get(word, ())
+    if not known:
+        raise InvalidInput(
+            _("There is no indicator “%(value)s”. Write its name or code as in the template.")
+            % {"value": name[:40]}
+        )
+    # Platforms name different figures alike: the store says whose is meant.
+    fitting = _the_one([row for row in known if row.platform in ("", store.platform)], word)
+    if not fitting:
+        raise InvalidInput(
+            _("“%(value)s” is a figure of another platform than that of %(store)s.")
+            % {"value": name[:40], "store": store}
+        )
+    own = [row for row in fitting if row.platform == store.platform] if len(fitting) > 1 else fitting
+    if len(own) != 1:
+        raise InvalidInput(
+            _("Several indicators are called “%(value)s”: write the code of the one you mean (%(codes)s).")
+            % {"value": name[:40], "codes": ", ".join(row.code for row in fitting[:5])}
+        )
+    return own[0]
 
 
 def _rejects(problems: Sequence[tuple[int, str, dict[str, str]]]) -> str:
@@ -358,7 +434,7 @@ def template_csv(*, by: User, now: datetime) -> str:
     writer.writerow(["日期", "门店", "指标", "数值"])
     day = (timezone.localdate(now) - timedelta(days=1)).isoformat()
     indicators = list(ExternalIndicator.objects.filter(is_active=True))
-    for store in stores_of(by)[:20]:
+    for store in stores_of(by)[:TEMPLATE_STORES]:
         for indicator in indicators:
             if indicator.platform in ("", store.platform):
                 writer.writerow([day, neutral(store.name), neutral(indicator.name_zh), ""])

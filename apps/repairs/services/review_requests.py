@@ -6,6 +6,7 @@ complaints (REV-09). What the gate refuses – no consent, opt-out, hold, too of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +18,11 @@ from django.utils.translation import gettext as _
 from apps.compliance.selectors import check
 from apps.compliance.services import verdicts
 from apps.compliance.types import Facts, worst
-from apps.core.exceptions import InvalidInput
+from apps.core.choices import NoticeLevel
+from apps.core.exceptions import DomainError, InvalidInput, StaleState
 from apps.core.models import ActionLog, User
+from apps.core.services.approvals import holders
+from apps.core.services.notices import notify
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
 from apps.customers.models import Order
@@ -28,8 +32,10 @@ from apps.messaging.templates import label_of, mandatory_of, render
 from apps.repairs.choices import PlanState, RequestChannel
 from apps.repairs.models import ReviewRequest, ReviewRequestPlan
 from apps.repairs.services.praise import reward_findings
-from apps.repairs.transitions import REQUEST_PLAN
+from apps.repairs.transitions import REQUEST_PLAN, REQUESTS
 from apps.shop.models import Company
+
+log = logging.getLogger(__name__)
 
 # Its beginning makes it a survey for consent, opt-out and the customer's settings.
 PURPOSE = "survey_review"
@@ -69,6 +75,21 @@ def _law(plan: ReviewRequestPlan, now: datetime) -> tuple[list[Any], Facts]:
 def switch_on(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "admin") -> ActionLog:
     """Begin with orders that are delivered from now on. Raises InvalidInput (channel, template), Unlawful."""
     check_move(REQUEST_PLAN, plan, "switch_on", by=by, reason="")
+    _check_plan(plan, by=by, now=now)
+    return perform(
+        REQUEST_PLAN,
+        plan,
+        "switch_on",
+        by=by,
+        now=now,
+        via=via,
+        changes={"switched_on_at": now},
+        expect={"template_id": plan.template_id, "channel": plan.channel},
+    )
+
+
+def _check_plan(plan: ReviewRequestPlan, *, by: User | None, now: datetime) -> None:
+    """Whether it may ask in these words. Raises InvalidInput, or Unlawful with the verdict kept."""
     template = plan.template
     if plan.channel not in RequestChannel.values or template.channel == "sms":
         raise InvalidInput(
@@ -104,7 +125,6 @@ def switch_on(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "a
             _("%(what)s: %(why)s") % {"what": findings[0].title, "why": findings[0].message},
             findings=findings,
         )
-    return perform(REQUEST_PLAN, plan, "switch_on", by=by, now=now, via=via, changes={"switched_on_at": now})
 
 
 def switch_off(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "admin") -> ActionLog:
@@ -113,13 +133,46 @@ def switch_off(*, plan: ReviewRequestPlan, by: User, now: datetime, via: str = "
 
 
 def sweep(*, now: datetime) -> dict[str, int]:
-    """Ask about every order whose days have passed, once an order: {"asked", "refused"}. May run twice or in parallel."""
+    """Ask about every order whose days have passed, once an order: {"asked", "refused"}. May run twice or in parallel.
+
+    The template of a plan may have been changed since somebody switched it on: words that may not go out switch it off.
+    """
     done = {"asked": 0, "refused": 0}
     plans = ReviewRequestPlan.objects.filter(status=PlanState.ON).select_related("template").order_by("pk")
     for plan in list(plans):
-        for state in _ask(plan, now=now):
-            done["refused" if state == "refused" else "asked"] += 1
+        try:
+            _check_plan(plan, by=None, now=now)
+        except DomainError as error:
+            _stop(plan, error, now)
+            continue
+        try:
+            states = _ask(plan, now=now)
+        except Exception:
+            # One plan that fails holds up no other.
+            log.exception("review requests of plan %s could not be written", plan.pk)
+        else:
+            for state in states:
+                done["refused" if state == "refused" else "asked"] += 1
     return done
+
+
+def _stop(plan: ReviewRequestPlan, error: DomainError, now: datetime) -> None:
+    why = str(error.message)
+    try:
+        with transaction.atomic():
+            perform(REQUEST_PLAN, plan, "switch_off", by=None, now=now, reason=why, via="sweep")
+            notify(
+                recipients=holders(REQUESTS),
+                level=NoticeLevel.WARNING,
+                title=_("Review requests were switched off: %(plan)s") % {"plan": plan.name},
+                body=why,
+                url=f"/admin/repairs/reviewrequestplan/{plan.pk}/change/",
+                key=f"review_requests_off:{plan.pk}:{now:%Y%m%d%H%M}",
+                now=now,
+            )
+    except StaleState:
+        # A colleague was a moment earlier.
+        return
 
 
 def due(plan: ReviewRequestPlan, *, now: datetime) -> Any:
@@ -182,9 +235,11 @@ def _values(order: Order, brand: str) -> Mapping[str, str]:
     customer = order.customer
     assert customer is not None
     store = order.store.name if order.store else ""
-    return {
+    values = {
         "customer_name": salutation(customer.name, customer.gender),
         "brand": brand or store or _("our shop"),
         "store": store or brand or _("our shop"),
-        "order_tail": order.order_no[-4:],
+        "order_tail": order.order_no.strip()[-4:] or "–",
     }
+    # Names come from outside: one that looks like a variable of ours must not stop the letters to everybody.
+    return {name: value.replace("{{", "{").replace("}}", "}") for name, value in values.items()}

@@ -13,18 +13,21 @@ from typing import Any
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.compliance.selectors import check
 from apps.compliance.services import verdicts
 from apps.compliance.types import Facts, worst
 from apps.core.choices import NoticeLevel
-from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted
+from apps.core.exceptions import IllegalMove, InvalidInput, NotPermitted, StaleState
 from apps.core.masking import mask_text
 from apps.core.models import ActionLog, User
 from apps.core.services.files import store_file
 from apps.core.services.notices import notify
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
+from apps.customers.choices import Purpose
+from apps.customers.models import ConsentEvent
 from apps.feedback.models import Feedback, FeedbackFile
 from apps.feedback.selectors.composer import values_of, ways
 from apps.feedback.services import replies
@@ -35,13 +38,17 @@ from apps.messaging.templates import render
 from apps.repairs.choices import SHOW_LIVE, Part, ShowState
 from apps.repairs.models import Showcase, ShowcaseItem, ShowPermission
 from apps.repairs.models.showcase import is_anonymous
+from apps.repairs.querysets import ShowItemQuerySet
 from apps.repairs.selectors.showcase import display_facts
 from apps.repairs.services.praise import reward_findings
-from apps.repairs.showing import is_excerpt, read_answer
+from apps.repairs.showing import is_excerpt, opening, read_answer
 from apps.repairs.transitions import PROPOSE, SHOW_ITEM, SHOWCASE
 
 ASK = "showcase_ask"
 SWEEP_ROWS = 2000
+LONGEST = 1000
+TAKEN_BACK = gettext_lazy("%(review)s: the author took the permission back, it is no longer shown")
+PART_TAKEN_BACK = gettext_lazy("%(review)s: the author took the permission for photos or nickname back")
 SIGNED = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"})
 
 
@@ -92,11 +99,14 @@ def propose(
     if ShowcaseItem.objects.filter(feedback=locked).exists():
         raise InvalidInput(_("This was proposed before; an author who said no is not asked again."))
     chosen = _photos_of(locked, photos)
+    text = text or opening(mask_text(locked.text).strip(), LONGEST)
+    if not text.strip():
+        raise InvalidInput(_("There are no words in this review that could be shown."))
     try:
         with transaction.atomic():
             item = ShowcaseItem.objects.create(
                 feedback=locked,
-                text=_check_text(text or mask_text(locked.text)[:1000], locked),
+                text=_check_text(text, locked),
                 with_nickname=with_nickname,
                 product_id=locked.product_id,
                 store_id=locked.store_id,
@@ -208,6 +218,11 @@ def ask(
             _("This customer cannot be reached by %(way)s.") % {"way": template.get_channel_display()},
             field="template",
         )
+    if refuses_reuse(feedback.customer_id):
+        raise InvalidInput(
+            _("This customer has taken back the consent to reuse of reviews: they are not asked again."),
+        )
+    parts = parts_asked(item)
     text = question(item, template, by)
     facts = Facts(
         subject="message",
@@ -241,6 +256,11 @@ def ask(
     with transaction.atomic():
         locked = _locked(item)
         check_move(SHOW_ITEM, locked, "ask", by=by, reason="")
+        if parts_asked(locked) != parts:
+            # A colleague chose other parts while the question was written: it would ask about the wrong ones.
+            raise StaleState(
+                _("Somebody else has just changed this. Look at it again before you go on."), verb="ask"
+            )
         (message,) = enqueue(
             Draft(
                 purpose=ASK,
@@ -262,7 +282,7 @@ def ask(
             refused, log = message, None
         else:
             refused = None
-            for part in parts_asked(locked):
+            for part in parts:
                 ShowPermission.objects.update_or_create(
                     item=locked, part=part, defaults={"asked_at": now, "by": by}
                 )
@@ -312,17 +332,14 @@ def grant(
         raise InvalidInput(_("The author took this back; it stays so."), field="parts")
     stored = store_file(upload=file, by=by, now=now, allowed=SIGNED) if file is not None else None
     for part in wanted:
-        ShowPermission.objects.update_or_create(
-            item=locked,
-            part=part,
-            defaults={
-                "granted_at": now,
-                "evidence": mask_text(reason.strip())[:300],
-                "inbound": inbound,
-                "file": stored,
-                "by": by,
-            },
-        )
+        if part in known and known[part].holds and stored is None and inbound is None:
+            # What proves it already (the author's own message, a signed page) is worth more than another word about it.
+            continue
+        values: dict[str, Any] = {"granted_at": now, "evidence": mask_text(reason.strip())[:300], "by": by}
+        # A new proof takes the place of its like; the other kind stays.
+        values |= {"inbound": inbound} if inbound is not None else {}
+        values |= {"file": stored} if stored is not None else {}
+        ShowPermission.objects.update_or_create(item=locked, part=part, defaults=values)
     log = perform(SHOW_ITEM, locked, "grant", by=by, now=now, reason=reason, via=via, data={"parts": wanted})
     item.status = locked.status
     return log
@@ -343,6 +360,12 @@ def release(*, item: ShowcaseItem, by: User, now: datetime, via: str = "admin") 
         raise InvalidInput(_("The author has not permitted that the text is shown."))
     if not ShowcaseItem.objects.filter(pk=locked.pk).still_positive().exists():
         raise InvalidInput(_("The review has changed or a later one is negative: it cannot be shown."))
+    if not ShowcaseItem.objects.filter(pk=locked.pk).showable().exists():
+        raise InvalidInput(
+            _(
+                "The author's data may not be used, or they took back the consent to reuse of reviews: it cannot be shown."
+            )
+        )
     _check_text(locked.text, locked.feedback)
     log = perform(
         SHOW_ITEM,
@@ -385,6 +408,11 @@ def withdraw(
         withdrawn_at=now
     )
     if Part.TEXT not in wanted:
+        # Also what was never asked for: whoever said "not my photo" is not recorded as agreeing later by mistake.
+        ShowPermission.objects.bulk_create(
+            (ShowPermission(item=locked, part=part, withdrawn_at=now, by=by) for part in sorted(wanted)),
+            ignore_conflicts=True,
+        )
         # Pages that keep a copy ask by the time of the last change.
         ShowcaseItem.objects.filter(pk=locked.pk).update(updated_at=now)
         return _log(locked, "withdraw_part", by, now, parts=sorted(wanted), reason=mask_text(reason))
@@ -423,30 +451,64 @@ def _end(
 
 
 # -- what happens by itself ----------
+def refuses_reuse(customer_id: int | None) -> bool:
+    """Whether the newest word of the customer in the consent ledger is that reviews may not be reused. One query."""
+    if customer_id is None:
+        return False
+    rows = ConsentEvent.objects.filter(customer_id=customer_id, purpose=Purpose.SHOWCASE)
+    return rows.order_by("-at", "-id").values_list("granted", flat=True).first() is False
+
+
 def take_down_turned(*, now: datetime) -> int:
-    """Take down what is no longer positive: changed reviews, negative follow-ups. Repeating finds nothing more."""
+    """Take down what may not be shown any more: reviews that turned, authors who took their consent back in the ledger.
+    Words that no longer stand in the review are hidden until somebody chooses others. Repeating finds nothing more.
+    """
     live = ShowcaseItem.objects.filter(status__in=SHOW_LIVE)
-    sound = live.still_positive().values("pk")
+    why = _("The review has changed, or a later one is negative.")
+    done = _take_down(live.exclude(pk__in=live.still_positive().values("pk")), why, now)
+    gone = _("The author has taken back the consent to reuse of reviews, or their data was erased.")
+    done += _take_down(live.author_left(), gone, now)
+    changed = ShowcaseItem.objects.filter(status=ShowState.RELEASED).with_later_version()
+    for item in changed.select_related("feedback").order_by("pk").iterator():
+        if not item.says_so_still():
+            done += _hide_altered(item.pk, now)
+    return done
+
+
+def _hide_altered(pk: int, now: datetime) -> int:
+    with transaction.atomic():
+        item = _locked(ShowcaseItem(pk=pk))
+        if item.status != ShowState.RELEASED or item.says_so_still():
+            return 0
+        why = _("The author has changed the review: choose again what is shown.")
+        perform(SHOW_ITEM, item, "hide", by=None, now=now, reason=why, via="sweep")
+        _tell_taken_out(item, why, f"show_altered:{item.pk}:{now:%Y%m%d}", now)
+    return 1
+
+
+def _tell_taken_out(item: ShowcaseItem, why: str, key: str, now: datetime) -> None:
+    notify(
+        recipients=[pk for pk in (item.proposed_by_id, item.released_by_id) if pk is not None],
+        level=NoticeLevel.WARNING,
+        title=_("Taken out of the showcase: %(review)s") % {"review": item.feedback.number},
+        body=why,
+        url=address(item),
+        key=key,
+        now=now,
+    )
+
+
+def _take_down(rows: ShowItemQuerySet, why: str, now: datetime) -> int:
     done = 0
-    for pk in list(live.exclude(pk__in=sound).order_by("pk").values_list("pk", flat=True)[:SWEEP_ROWS]):
+    for pk in list(rows.order_by("pk").values_list("pk", flat=True)[:SWEEP_ROWS]):
         with transaction.atomic():
             item = _locked(ShowcaseItem(pk=pk))
             if item.status not in SHOW_LIVE:
                 continue
             shown = item.status == ShowState.RELEASED
-            why = _("The review has changed, or a later one is negative.")
             _end(item, item, "turn", by=None, now=now, reason=why, via="sweep")
-            told = {item.proposed_by_id, item.released_by_id} - {None}
-            if shown and told:
-                notify(
-                    recipients=sorted(told),  # type: ignore[type-var]
-                    level=NoticeLevel.WARNING,
-                    title=_("Taken out of the showcase: %(review)s") % {"review": item.feedback.number},
-                    body=why,
-                    url=address(item),
-                    key=f"show_turned:{item.pk}",
-                    now=now,
-                )
+            if shown:
+                _tell_taken_out(item, why, f"show_turned:{item.pk}", now)
         done += 1
     return done
 
@@ -454,25 +516,19 @@ def take_down_turned(*, now: datetime) -> int:
 def on_answer(inbound: InboundMessage, now: datetime) -> bool:
     """Handler of messages: an author's yes or no to being shown. False where it is not plainly one.
 
-    Permission must be an answer to our question; taking back is heard whenever a customer says so in plain words.
+    Permission must be an answer to our question; taking back is heard whenever a customer says so in plain words, and
+    holds for every review of theirs: they need not know which of them we mean.
     """
     said = read_answer(inbound.text, frozenset(Part.values))
     if not said.answer:
         return False
-    item = _item_answered(inbound)
-    if item is None and said.answer == "back" and "展示" in inbound.text and inbound.customer_id is not None:
-        item = (
-            ShowcaseItem.objects.filter(
-                feedback__customer_id=inbound.customer_id,
-                status__in=(ShowState.PERMITTED, ShowState.RELEASED),
-            )
-            .order_by("-id")
-            .first()
-        )
-    if item is None:
+    answered = _item_answered(inbound)
+    if said.answer == "back":
+        return _taken_back(inbound, answered, said.parts, now)
+    if answered is None:
         return False
     with transaction.atomic():
-        locked = _locked(item)
+        locked = _locked(answered)
         if said.answer == "yes" and locked.status == ShowState.ASKED:
             asked = set(locked.permissions.values_list("part", flat=True))
             parts = [part for part in Part.values if part in said.parts and part in asked]
@@ -491,21 +547,52 @@ def on_answer(inbound: InboundMessage, now: datetime) -> bool:
         elif said.answer == "no" and locked.status == ShowState.ASKED:
             refuse(item=locked, reason=inbound.text, by=None, now=now, via="hook")
             words = _("%(review)s: the author does not want it shown")
-        elif said.answer in ("no", "back") and locked.status in SHOW_LIVE:
+        elif said.answer == "no" and locked.status in SHOW_LIVE:
             withdraw(item=locked, reason=inbound.text, by=None, now=now, via="hook")
-            words = _("%(review)s: the author took the permission back, it is no longer shown")
+            words = TAKEN_BACK
         else:
             return False
-        if locked.proposed_by_id is not None:
-            notify(
-                recipients=[locked.proposed_by_id],
-                level=NoticeLevel.INFO,
-                title=words % {"review": locked.feedback.number},
-                url=address(locked),
-                key=f"show_answer:{inbound.pk}",
-                now=now,
-            )
+        _tell_proposer(locked, str(words), inbound, now)
     return True
+
+
+def _taken_back(
+    inbound: InboundMessage, answered: ShowcaseItem | None, parts: frozenset[str], now: datetime
+) -> bool:
+    theirs = ShowcaseItem.objects.none()
+    # Beside our question a word of what is meant is needed: "取消" may be about an order.
+    if inbound.customer_id is not None and (
+        answered is not None or any(word in inbound.text for word in ("展示", "授权", "许可"))
+    ):
+        theirs = ShowcaseItem.objects.filter(
+            feedback__customer_id=inbound.customer_id,
+            status__in=(ShowState.ASKED, ShowState.PERMITTED, ShowState.RELEASED),
+        )
+    keys = set(theirs.values_list("pk", flat=True)) | ({answered.pk} if answered is not None else set())
+    done = False
+    for pk in sorted(keys):
+        with transaction.atomic():
+            locked = _locked(ShowcaseItem(pk=pk))
+            if locked.status not in SHOW_LIVE:
+                continue
+            withdraw(item=locked, parts=parts, reason=inbound.text, by=None, now=now, via="hook")
+            words = TAKEN_BACK if locked.status not in SHOW_LIVE else PART_TAKEN_BACK
+            _tell_proposer(locked, str(words), inbound, now)
+        done = True
+    return done
+
+
+def _tell_proposer(item: ShowcaseItem, words: str, inbound: InboundMessage, now: datetime) -> None:
+    if item.proposed_by_id is None:
+        return
+    notify(
+        recipients=[item.proposed_by_id],
+        level=NoticeLevel.INFO,
+        title=words % {"review": item.feedback.number},
+        url=address(item),
+        key=f"show_answer:{inbound.pk}:{item.pk}",
+        now=now,
+    )
 
 
 def _item_answered(inbound: InboundMessage) -> ShowcaseItem | None:
@@ -536,11 +623,16 @@ def switch_on(*, showcase: Showcase, by: User, now: datetime, via: str = "admin"
             url=f"/admin/repairs/showcase/{showcase.pk}/change/",
         )
         first = findings[0]
-        raise verdicts.Unlawful(
-            _("%(what)s: %(why)s (%(law)s)")
-            % {"what": first.title, "why": first.message, "law": first.law.splitlines()[0][:160]},
-            findings=findings,
-        )
+        words = _("%(what)s: %(why)s") % {"what": first.title, "why": first.message}
+        # A rule of the shop's own may name no law.
+        law = first.law.strip().partition("\n")[0][:160]
+        if law:
+            words = _("%(what)s: %(why)s (%(law)s)") % {
+                "what": first.title,
+                "why": first.message,
+                "law": law,
+            }
+        raise verdicts.Unlawful(words, findings=findings)
     return perform(
         SHOWCASE,
         showcase,
@@ -550,6 +642,7 @@ def switch_on(*, showcase: Showcase, by: User, now: datetime, via: str = "admin"
         via=via,
         expect={
             "label": showcase.label,
+            "link_text": showcase.link_text,
             "reviews_url": showcase.reviews_url,
             "claims_all": showcase.claims_all,
             "shows_counts": showcase.shows_counts,
