@@ -57,6 +57,13 @@ def on_callback(sender: Any, *, callback_id: int, **others: Any) -> None:
         log.exception("repairs: the result of a callback could not be taken")
 
 
+def on_booked(sender: Any, *, grant_id: int, now: datetime, **others: Any) -> None:
+    """What a repair was given has cost more or less: a coupon expired, a refund was smaller."""
+    from apps.repairs.services.costs import on_booked as follow
+
+    follow(grant_id=grant_id, now=now)
+
+
 def timeline_events(customer_id: int, user: Any, limit: int) -> Iterable[TimelineEvent]:
     """A customer's repairs and how they ended (R25). One query beyond the person's scope."""
     from django.urls import reverse
@@ -160,11 +167,13 @@ def connect() -> None:
     from apps.repairs import transitions
     from apps.repairs.selectors import figures
     from apps.repairs.services import demo, demo_showcase, offers, replies, rollup
+    from apps.rewards.signals import grant_booked
 
     plug_showcase()
     taken_in.connect(on_taken_in, dispatch_uid="repairs.taken_in")
     moved.connect(on_moved, dispatch_uid="repairs.moved")
     message_settled.connect(on_message, dispatch_uid="repairs.message")
+    grant_booked.connect(on_booked, dispatch_uid="repairs.booked")
     callback_finished.connect(on_callback, dispatch_uid="repairs.callback")
     invitations.register("repairs", KEEPER)
     deciders.register(offers.KINDS[0], OFFER_DECIDER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from apps.repairs.models import PublicReply, Remedy, RemedyType, RepairCase
 from apps.repairs.services import callbacks, cases, invites, offers, outcomes, replies
 from apps.repairs.services.moving import GuardFailed
 from apps.rewards.models import Budget, Gift, Grant, SpendingLevel
+from apps.rewards.services.coupons import expire_due
 from apps.shop.models import Department, Store, WorkItem
 from tests.repairs.world import (
     INVITATION,
@@ -637,3 +639,20 @@ def test_the_shops_own_number_may_stand_in_a_public_reply(shop: Shop) -> None:
     Store.objects.create(code="S9", name="湖滨店", phone="13900001111")
     text = f"{REPLY}门店电话13900001111，客服热线400-123-4567，邮箱service@shop.example。"
     assert replies.write(case=case, text=text, by=shop.agent, now=shop.now).state == "written"
+
+
+def test_a_coupon_that_expires_unused_has_cost_the_repair_nothing(
+    shop: Shop, django_capture_on_commit_callbacks: Any
+) -> None:
+    lines = [line(shop, "coupon", coupon_type=shop.coupon), line(shop, "refund", amount=Decimal(30))]
+    case = agreed(shop, make_case(shop), *lines)
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    assert fresh(case).cost == 40
+    refund = Remedy.objects.get(type__code="refund")
+    offers.finish_remedy(remedy=refund, proof=picture(), actual_cost=Decimal(25), by=shop.agent, now=shop.now)
+    assert fresh(case).cost == 35
+    later = shop.now + timedelta(days=40)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert expire_due(now=later) == 1
+    case = fresh(case)
+    assert (case.cost, case.updated_at) == (25, later)

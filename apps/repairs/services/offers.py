@@ -35,6 +35,7 @@ from apps.repairs.guards import unmet
 from apps.repairs.models import Offer, Remedy, RemedyType, RepairCase
 from apps.repairs.selectors.facts import facts_of, for_update, live_offer, next_due, read_offer
 from apps.repairs.selectors.promised import promised
+from apps.repairs.services.costs import recount
 from apps.repairs.services.moving import move
 from apps.repairs.services.moving import refuse as refuse_move
 from apps.repairs.transitions import OFFER, REMEDY, REPAIR, WORK
@@ -494,11 +495,10 @@ def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") ->
     assert offer is not None, "the guard saw it"
     # It counts as the promise of whoever wrote it; the person who presses the button need not be allowed to promise.
     approvers = list(User.objects.filter(pk__in=offer.approved_by.values()))
-    spent = case.cost
     planned = offer.remedies.filter(status=RemedyStatus.PLANNED)
     for remedy in planned.select_related("type", "type__department", "coupon_type", "gift"):
         perform(REMEDY, remedy, "begin", by=by, now=now, via=via)
-        spent += _book(case, offer, remedy, by=by, approvers=approvers, now=now)
+        _book(case, offer, remedy, by=by, approvers=approvers, now=now)
         _hand_over(case, remedy, by=by, now=now)
         # What is issued by a row in our own books is done with it.
         if remedy.type.kind in (RemedyKind.COUPON, RemedyKind.POINTS) and remedy.grant_id:
@@ -517,18 +517,18 @@ def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") ->
                 },
             )
     due = next_due(case, RepairStatus.EXECUTING, now=now)
-    RepairCase.objects.filter(pk=case.pk).update(cost=spent, next_due_at=due)
-    case.cost, case.next_due_at = spent, due
+    RepairCase.objects.filter(pk=case.pk).update(next_due_at=due)
+    case.cost, case.next_due_at = recount(case.pk, now=now), due
     return log
 
 
 def _book(
     case: RepairCase, offer: Offer, remedy: Remedy, *, by: User, approvers: list[User], now: datetime
-) -> Decimal:
+) -> None:
     kind = RemedyKind(remedy.type.kind)
     reward = ISSUED.get(kind) or PAID.get(kind) or ("other" if remedy.amount > 0 else "")
     if not reward:
-        return ZERO
+        return
     if case.customer is None:
         raise InvalidInput(
             _("%(remedy)s: the customer is not known; enter them on the feedback first.")
@@ -555,7 +555,6 @@ def _book(
     )
     Remedy.objects.filter(pk=remedy.pk).update(grant=grant)
     remedy.grant = grant
-    return remedy.amount
 
 
 def _budget(case: RepairCase, cost: Decimal, *, now: datetime) -> Budget:
@@ -663,7 +662,7 @@ def finish_remedy(
             by=by,
             now=now,
         )
-        RepairCase.objects.filter(pk=case.pk).update(cost=case.cost - (remedy.amount - paid))
+        recount(case.pk, now=now)
     RepairCase.objects.filter(pk=case.pk).update(
         next_due_at=next_due(case, RepairStatus.EXECUTING, now=now), updated_at=now
     )
@@ -681,14 +680,13 @@ def cancel_remedy(*, remedy: Remedy, reason: str, by: User, now: datetime, via: 
     if case.status != RepairStatus.EXECUTING:
         raise DomainError(_("Remedies are cancelled while the case is being carried out."))
     log = perform(REMEDY, remedy, "cancel", by=by, now=now, reason=reason, via=via)
-    cost = case.cost
     if remedy.grant is not None and remedy.grant.status != GrantState.REVERSED:
-        cost -= remedy.amount if remedy.grant.actual_cost is None else remedy.grant.actual_cost
         grants.reverse(grant=remedy.grant, reason=reason, by=None, now=now)
     _close_work(remedy, "cancel", reason, now=now)
     RepairCase.objects.filter(pk=case.pk).update(
-        cost=cost, next_due_at=next_due(case, RepairStatus.EXECUTING, now=now), updated_at=now
+        next_due_at=next_due(case, RepairStatus.EXECUTING, now=now), updated_at=now
     )
+    recount(case.pk, now=now)
     return log
 
 

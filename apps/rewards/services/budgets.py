@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +15,9 @@ from apps.core.exceptions import DomainError
 from apps.core.models import User
 from apps.rewards.choices import EntryKind
 from apps.rewards.models import Budget, LedgerEntry
+from apps.rewards.signals import grant_booked
 
+log = logging.getLogger(__name__)
 ZERO = Decimal(0)
 
 
@@ -54,6 +58,8 @@ def book(
             _("“%(budget)s” has only ¥%(left)s left.") % {"budget": budget, "left": f"{budget.left:.2f}"},
             field="budget",
         )
+    if grant_id is not None:
+        transaction.on_commit(partial(_announce, grant_id, now))
     Budget.objects.filter(pk=budget_id).update(committed=committed, spent=spent, updated_at=now)
     rows = [
         (EntryKind.COMMIT if commit > 0 else EntryKind.RELEASE, commit),
@@ -72,6 +78,12 @@ def book(
         for kind, amount in rows
         if amount
     )
+
+
+def _announce(grant_id: int, now: datetime) -> None:
+    for receiver, answer in grant_booked.send_robust(sender=Budget, grant_id=grant_id, now=now):
+        if isinstance(answer, Exception):
+            log.error("rewards: %s could not follow a booking", receiver, exc_info=answer)
 
 
 def check_open(*, budget: Budget, purpose: str, now: datetime) -> None:
