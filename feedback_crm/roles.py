@@ -75,6 +75,7 @@ REWARDS_AGENT = [
     "rewards.view_gift",
     "rewards.view_budget",
     "rewards.redeem_coupon",
+    "rewards.reveal_coupon",
 ]
 REWARDS_CARE = [
     *REWARDS_AGENT,

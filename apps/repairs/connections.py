@@ -190,6 +190,7 @@ def connect() -> None:
     ):
         move_tables.register(f"repairs.{name}", table)
     VERBS.setdefault("open_repair", _("Repair opened"))
+    VERBS.setdefault("tell", _("Customer told"))
     work_of_people.register("repair", worked_on)
     case_panels.register("repairs", PANEL, order=5)
     demo_parts.register(

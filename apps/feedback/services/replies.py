@@ -241,7 +241,8 @@ def _read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> tuple
     Raises Unlawful or Held, InvalidInput where a public text tells who the customer is.
     """
     text = reply.text.strip()
-    if reply.channel == MessageChannel.PUBLIC_REPLY:
+    # The page on which a customer looks after their own case is theirs alone.
+    if reply.channel == MessageChannel.PUBLIC_REPLY and feedback.channel.code != "public_form":
         exposes_nobody(feedback, text)
     findings, facts = findings_of(feedback, text, reply.channel, now=now)
     action = worst(findings)

@@ -70,6 +70,23 @@ class TryForm(MoveForm):
     note = forms.CharField(label=_("Note"), max_length=500, help_text=_("E.g. rang three times, no answer."))
 
 
+def way_choices(feedback: Any, without: frozenset[str]) -> list[tuple[str, Any]]:
+    """Ways in which a text reaches this customer alone."""
+    send = [
+        (f"{SEND}{way.channel}", _("send: %(way)s") % {"way": way.label})
+        for way in ways(feedback)
+        if way.open and way.channel not in without
+    ]
+    return send + [(str(m), _("said by me: %(way)s") % {"way": m.label}) for m in SPOKEN[:2]]
+
+
+def split_way(data: dict[str, Any]) -> dict[str, Any]:
+    """`way` becomes what services take."""
+    way = data.pop("way", "")
+    data["how"], data["send_by"] = ("", way.removeprefix(SEND)) if way.startswith(SEND) else (way, "")
+    return data
+
+
 class WayForm(MoveForm):
     """How a text reaches the customer: said by a person, or sent through the outbox."""
 
@@ -78,21 +95,26 @@ class WayForm(MoveForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        feedback = self.records[0].feedback  # type: ignore[attr-defined]
-        send = [
-            (f"{SEND}{way.channel}", _("send: %(way)s") % {"way": way.label})
-            for way in ways(feedback)
-            if way.open and way.channel not in self.without
-        ]
-        said = [(str(m), _("said by me: %(way)s") % {"way": m.label}) for m in SPOKEN[:2]]
-        self.fields["way"].choices = send + said  # type: ignore[attr-defined]
+        self.fields["way"].choices = way_choices(self.records[0].feedback, self.without)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """`way` becomes what services take."""
-        data = super().clean() or self.cleaned_data
-        way = data.pop("way", "")
-        data["how"], data["send_by"] = ("", way.removeprefix(SEND)) if way.startswith(SEND) else (way, "")
-        return data
+        return split_way(super().clean() or self.cleaned_data)
+
+
+class CouponForm(PageForm):
+    """The customer is told the code."""
+
+    way = forms.ChoiceField(label=_("How it reaches the customer"))
+    text = forms.CharField(label=_("Words to the customer"), widget=forms.Textarea(attrs={"rows": 4}))
+
+    def __init__(self, *args: Any, feedback: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["way"].choices = way_choices(feedback, WayForm.without)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """`way` becomes what services take."""
+        return split_way(super().clean() or self.cleaned_data)
 
 
 class ProposeForm(WayForm):

@@ -32,7 +32,7 @@ from apps.repairs.selectors import page as pages
 from apps.repairs.selectors.facts import facts_of, live_offer, sent_replies
 from apps.repairs.selectors.queue import queue
 from apps.repairs.selectors.reference import appeal_rule, remedies
-from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies
+from apps.repairs.services import appeals, callbacks, cases, invites, offers, outcomes, replies, telling
 from apps.repairs.transitions import REPAIR
 from apps.rewards.models import CouponType
 from apps.rewards.selectors import gifts_to_give, held_by, levels
@@ -398,7 +398,9 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
         )  # fmt: skip
 
     def remedy_view(self, request: HttpRequest, object_id: int, remedy_id: int, verb: str) -> HttpResponse:
-        """Finish a remedy with its proof, or cancel it."""
+        """Finish a remedy with its proof, cancel it, or tell the customer the coupon."""
+        if verb == "tell":
+            return self._tell(request, object_id, remedy_id)
         if verb not in ("finish", "cancel"):
             raise Http404
         case = self._case(request, object_id, permission=WORK)
@@ -434,6 +436,45 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             back=back,
             text=mask_text(remedy.note),
             danger=verb == "cancel",
+        )
+
+    def _tell(self, request: HttpRequest, object_id: int, remedy_id: int) -> HttpResponse:
+        """The words with the code; sent, or said by the person."""
+        case = self._case(request, object_id, permission=WORK)
+        remedy = get_object_or_404(
+            Remedy.objects.select_related("type", "offer__case__feedback"), pk=remedy_id, offer__case=case
+        )
+        back = reverse("admin:repairs_repaircase_change", args=[case.pk])
+        user: Any = request.user
+        coupon = telling.coupon_of(remedy)
+        if coupon is None:
+            messages.error(request, _("There is no coupon here that can still be used."))
+            return HttpResponseRedirect(back)
+        form = forms.CouponForm(
+            request.POST if request.method == "POST" else None,
+            feedback=case.feedback,
+            initial={"text": telling.draft(remedy, coupon, user)},
+        )
+        if request.method == "POST" and form.is_valid():
+            if "〔" in form.cleaned_data["text"]:
+                form.add_error("text", _("Fill in what stands between 〔 and 〕."))
+            else:
+                try:
+                    telling.tell(remedy=remedy, by=user, now=timezone.now(), **form.cleaned_data)
+                except Unlawful as error:
+                    form.add_error("text", unlawful_text(error))
+                except DomainError as error:
+                    field = error.params.get("field")
+                    form.add_error(field if field in form.fields else None, str(error.message))
+                else:
+                    messages.success(request, _("The customer has been told the code."))
+                    return HttpResponseRedirect(back)
+        return self._ask(
+            request,
+            _("Tell the customer: %(coupon)s") % {"coupon": coupon.type},
+            form,
+            button=_("Tell the customer"),
+            back=back,
         )
 
     def reply_view(self, request: HttpRequest, object_id: int) -> HttpResponse:

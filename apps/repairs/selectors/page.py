@@ -14,7 +14,7 @@ from apps.core.models import ActionLog, Approval
 from apps.core.wording import VERBS
 from apps.feedback.models import Feedback, FeedbackChange
 from apps.feedback.selectors.case import parts
-from apps.repairs.choices import APPEAL_BRANCH, PATH, RepairStatus
+from apps.repairs.choices import APPEAL_BRANCH, PATH, RemedyStatus, RepairStatus
 from apps.repairs.guard_texts import cure, what
 from apps.repairs.guards import GUARDS, RepairFacts, checklist
 from apps.repairs.models import Appeal, ContactTry, Evidence, Offer, PublicReply, RepairCase
@@ -109,6 +109,16 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
             model="repairs.offer", object_id__in=[offer.pk for offer in offers], state="pending"
         )
     }
+    gifts = [row for offer in offers for row in offer.remedies.all() if row.coupon_type_id and row.grant_id]
+    told = set(
+        ActionLog.objects.filter(
+            model="repairs.remedy", verb="tell", object_id__in=[row.pk for row in gifts]
+        ).values_list("object_id", flat=True)
+    )
+    for row in gifts:
+        # A code nobody has told is worth nothing to the customer.
+        row.told = row.pk in told  # type: ignore[attr-defined]
+        row.may_tell = row.status == RemedyStatus.DONE  # type: ignore[attr-defined]
     for offer in offers:
         offer.pending = approvals.get(offer.pk)  # type: ignore[attr-defined]
     evidence = list(Evidence.objects.filter(case=case).select_related("file", "by"))

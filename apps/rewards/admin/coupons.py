@@ -21,6 +21,7 @@ from apps.core.admin.base import HistoryModelAdmin, ReadOnlyAdmin
 from apps.core.admin.display import badge, link
 from apps.core.admin.forms import PageForm
 from apps.core.admin.moves import MoveForm, MovesMixin, Verb
+from apps.core.admin.reveal import RevealMixin
 from apps.core.exceptions import DomainError
 from apps.core.masking import mask_order_no
 from apps.core.public import tidy_code
@@ -212,9 +213,11 @@ class RedeemForm(MoveForm):
 
 
 @admin.register(Coupon)
-class CouponAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
-    """Found by the whole code; shown by its last four signs."""
+class CouponAdmin(RevealMixin, VisibleMixin, MovesMixin, ReadOnlyAdmin):
+    """Found by the whole code; shown by its last four signs, and whole with a reason to whoever has to tell it."""
 
+    reveal_fields = ("code",)
+    reveal_permission = "rewards.reveal_coupon"
     moves_table = COUPON
     moves = {
         "redeem": Verb(coupons.redeem_by_hand, "coupon", reason=None, form=RedeemForm, icon="point_of_sale"),
@@ -227,7 +230,7 @@ class CouponAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
     list_select_related = ("type", "customer")
     search_fields = ("code",)
     search_help_text = _("The whole code")
-    change_form_outer_before_template = "admin/core/moves.html"
+    change_form_outer_before_template = "admin/rewards/coupon_buttons.html"
     fields = (
         "show_code", "type", "show_customer", "show_status", "valid_from", "valid_until", "issued_at", "redeemed_at",
         "show_grant", "show_uses",
@@ -243,6 +246,14 @@ class CouponAdmin(VisibleMixin, MovesMixin, ReadOnlyAdmin):
         """The whole code and nothing less: a beginning would let codes be guessed."""
         term = search_term.strip()
         return (queryset.filter(code__in={term, tidy_code(term)}), False) if term else (queryset, False)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Hands the reveal button to the page."""
+        coupon = self.get_object(request, object_id)
+        url = self.reveal_url(request, coupon) if coupon is not None else ""
+        return super().change_view(request, object_id, form_url, {"reveal_url": url} | (extra_context or {}))
 
     @display(description=pgettext_lazy("coupon", "code"))
     def show_code(self, obj: Coupon) -> str:

@@ -231,6 +231,7 @@ class Coupon(Stamped):
         permissions = (
             ("redeem_coupon", _("Can redeem coupons by hand")),
             ("void_coupon", _("Can make coupons void")),
+            ("reveal_coupon", _("Can see whole codes, with a reason")),
             ("import_coupon", _("Can import codes made by a platform")),
         )
 
