@@ -46,7 +46,15 @@ def django_db_setup(
             teardown_databases(made, verbosity=0)
 
 
+# Files with tests of many seconds: begun first, so that no worker waits for another at the end.
+LONG = frozenset(
+    {"test_no_english.py", "test_lists.py", "test_sequences.py", "test_browser.py", "test_demo.py",
+     "test_import_worker_killed.py", "test_import_killed.py"}
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
     if connection.vendor == "postgresql":
         return
     for item in items:
