@@ -137,7 +137,15 @@ class FunnelMixin:
                 "may_queue": request.user.has_perm("repairs.view_repaircase"),
             }
         return self.page(  # type: ignore[attr-defined,no-any-return]
-            request, "admin/repairs/funnel.html", _("Repair funnel"), is_fullwidth=True, **context
+            request,
+            "admin/repairs/funnel.html",
+            _("Repair funnel"),
+            is_fullwidth=True,
+            # A page of its own in the menu, not one of the queue's.
+            opts=None,
+            model_admin=None,
+            content_title=_("Repair funnel"),
+            **context,
         )
 
     def funnel_csv_view(self, request: HttpRequest) -> HttpResponse:
