@@ -8,10 +8,13 @@ import pytest
 
 from apps.core.models import Approval
 from apps.core.services import approvals
-from apps.repairs.models import Offer, RepairCase
-from apps.repairs.services import cases, invites, offers
+from apps.messaging.models import OutboundMessage
+from apps.repairs.models import Offer, Remedy, RepairCase
+from apps.repairs.services import cases, invites, offers, telling
 from apps.rewards.models import Grant, LedgerEntry
-from tests.feedback.test_races import at_once
+from apps.rewards.services import points
+from tests.factories import make_user
+from tests.feedback.test_races import at_once, faults
 from tests.repairs.world import (
     INVITATION,
     OFFER,
@@ -91,3 +94,85 @@ def test_two_writers_open_one_repair() -> None:
     feedback = make_review(shop)
     at_once([lambda: cases.open_for(feedback_ids=[feedback.pk], now=shop.now)] * 6)
     assert RepairCase.objects.filter(feedback=feedback).count() == 1
+
+
+def test_deciding_and_taking_back_at_once_wait_for_each_other_in_one_order() -> None:
+    """A yes, a no and the writer who takes the offer back: whoever is first, nobody runs into a deadlock."""
+    shop = make_shop()
+    for _round in range(6):
+        case = talked(shop, make_case(shop))
+        offer = offers.prepare(
+            case=case, text="依法退一赔三。", lines=[line(shop, "refund", amount=Decimal(600))], liability=["triple"],
+            by=shop.lead, now=shop.now,
+        )  # fmt: skip
+        first, second = Approval.objects.filter(object_id=offer.pk, state="pending").order_by("pk")
+        found = at_once(
+            [
+                lambda row=first: approvals.decide(
+                    approval=row, verb="approve", by=shop.manager, now=shop.now, reason="行"
+                ),
+                lambda row=second: approvals.decide(
+                    approval=row, verb="reject", by=shop.legal, now=shop.now, reason="不行"
+                ),
+                lambda row=offer: offers.take_back(offer=row, reason="重写", by=shop.lead, now=shop.now),
+            ]
+        )
+        assert not faults(found)
+        offer.refresh_from_db()
+        assert offer.status == "cancelled"
+
+
+def test_what_two_colleagues_promise_one_customer_at_once_counts_together() -> None:
+    """Three items in ninety days: of four offers written at once one waits for a lead."""
+    shop = make_shop()
+    found = [talked(shop, make_case(shop)) for _number in range(4)]
+    coupon = [line(shop, "coupon", coupon_type=shop.coupon)]
+    writers = [shop.agent, shop.other] * 2
+    done = at_once(
+        [
+            lambda case=case, by=by: offers.prepare(case=case, text=OFFER, lines=coupon, by=by, now=shop.now)
+            for case, by in zip(found, writers, strict=True)
+        ]
+    )
+    assert not faults(done)
+    assert sorted(Offer.objects.values_list("status", flat=True)) == ["ready", "ready", "ready", "waiting"]
+
+
+def test_what_is_due_by_law_on_one_order_is_due_once() -> None:
+    shop = make_shop()
+    found = [talked(shop, make_case(shop)) for _number in range(3)]
+    due = [line(shop, "refund", amount=Decimal(200), statutory=Decimal(200))]
+    done = at_once(
+        [
+            lambda case=case: offers.prepare(case=case, text=OFFER, lines=due, by=shop.lead, now=shop.now)
+            for case in found
+        ]
+    )
+    assert not faults(done)
+    assert sorted(Offer.objects.values_list("statutory", flat=True)) == [0, 0, 200]
+
+
+def test_small_steps_at_once_are_one_adjustment() -> None:
+    shop = make_shop()
+    care = make_user("mei", "care")
+    make_user("le", "care-lead")
+    account = points.account_of(shop.customer, now=shop.now)
+    done = at_once(
+        [lambda: points.adjust(account=account, points=200, reason="补登", by=care, now=shop.now)] * 4
+    )
+    assert not faults(done)
+    account.refresh_from_db()
+    assert account.balance == 400
+
+
+def test_a_code_told_by_two_at_once_is_one_message() -> None:
+    shop = make_shop()
+    case = agreed(shop, make_case(shop), line(shop, "coupon", coupon_type=shop.coupon))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    remedy = Remedy.objects.select_related("offer__case__feedback").get()
+    coupon = telling.coupon_of(remedy)
+    assert coupon is not None
+    text = telling.draft(remedy, coupon, shop.agent)
+    tell = {"remedy": remedy, "text": text, "send_by": "platform_im", "by": shop.agent, "now": shop.now}
+    assert not faults(at_once([lambda: telling.tell(**tell)] * 4))
+    assert OutboundMessage.objects.filter(period_key=f"coupon-{remedy.pk}").count() == 1

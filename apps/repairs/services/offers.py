@@ -332,14 +332,16 @@ def rejected(approval: Approval, by: User, now: datetime) -> None:
     offer = Offer.objects.select_for_update(of=("self",)).get(pk=approval.object_id)
     if offer.status in (OfferStatus.WAITING, OfferStatus.DRAFT):
         perform(OFFER, offer, "cancel", by=None, now=now, reason=approval.reason, via="approval")
-    _call_off(offer, now=now)
+    # Whoever decides the other request just now holds it and waits for the offer: theirs is left alone.
+    _call_off(offer, now=now, skip_locked=True)
 
 
-def _call_off(offer: Offer, *, now: datetime) -> None:
-    waiting = Approval.objects.filter(
+def _call_off(offer: Offer, *, now: datetime, skip_locked: bool = False) -> None:
+    """Nobody decides this offer any more. Deciding locks the request, then the offer: so does whoever calls this first."""
+    waiting = Approval.objects.select_for_update(of=("self",), skip_locked=skip_locked).filter(
         kind__in=KINDS, model="repairs.offer", object_id=offer.pk, state="pending"
     )
-    for approval in waiting:
+    for approval in waiting.order_by("pk"):
         approvals.withdraw(approval=approval, by=None, now=now, reason=_("The offer was taken back."))
     # Its words may wait for somebody too: nobody is told an offer that is off.
     answers.drop_held(
@@ -356,9 +358,9 @@ def take_back(*, offer: Offer, reason: str, by: User, now: datetime, via: str = 
     case = for_update(offer.case_id)
     if case.status not in (RepairStatus.CONTACTED, RepairStatus.RENEGOTIATE):
         raise DomainError(_("The customer has heard this offer already: it holds."))
-    log = perform(OFFER, offer, "cancel", by=by, now=now, reason=reason, via=via)
     _call_off(offer, now=now)
-    return log
+    offer.refresh_from_db()
+    return perform(OFFER, offer, "cancel", by=by, now=now, reason=reason, via=via)
 
 
 def drop_offer(case: RepairCase, *, by: User | None, now: datetime, reason: str) -> None:
@@ -366,9 +368,11 @@ def drop_offer(case: RepairCase, *, by: User | None, now: datetime, reason: str)
     offer = live_offer(case)
     if offer is None or offer.status == OfferStatus.ACCEPTED:
         return
+    _call_off(offer, now=now)
+    # Approved meanwhile, perhaps.
+    offer.refresh_from_db()
     verb = "refuse" if offer.status == OfferStatus.MADE else "cancel"
     perform(OFFER, offer, verb, by=by, now=now, reason=reason)
-    _call_off(offer, now=now)
 
 
 def propose(
