@@ -43,8 +43,10 @@ def on_message(sender: Any, *, message_id: int, state: str, at: datetime, **othe
     """A public reply has left."""
     if state in ("sent", "delivered"):
         from apps.repairs.services.replies import on_message as settled
+        from apps.repairs.services.telling import forget_code
 
         settled(message_id=message_id, now=at)
+        forget_code(message_id=message_id)
 
 
 def on_callback(sender: Any, *, callback_id: int, **others: Any) -> None:

@@ -83,12 +83,18 @@ def promised_by(person: User | None, *, now: datetime) -> tuple[Decimal, Decimal
     if person is None:
         return Decimal(0), Decimal(0)
     day = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = Grant.objects.filter(by=person, at__gte=day.replace(day=1), is_goodwill=True).exclude(
-        status=GrantState.REVERSED
+    first = day.replace(day=1)
+    # What was promised before counts on that day, not again when it is given: it was given at that time or later.
+    rows = (
+        Grant.objects.filter(by=person, at__gte=first, is_goodwill=True)
+        .exclude(status=GrantState.REVERSED)
+        .annotate(when=Coalesce("promised_at", "at"))
+        .filter(when__gte=first)
     )
     worth = F("cost") - F("owed")
     sums = rows.aggregate(
-        month=Coalesce(Sum(worth), Decimal(0)), today=Coalesce(Sum(worth, filter=Q(at__gte=day)), Decimal(0))
+        month=Coalesce(Sum(worth), Decimal(0)),
+        today=Coalesce(Sum(worth, filter=Q(when__gte=day)), Decimal(0)),
     )
     return sums["today"], sums["month"]
 

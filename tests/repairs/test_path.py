@@ -7,19 +7,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.compliance.models import Verdict
 from apps.compliance.services.verdicts import Unlawful
-from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted
+from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted, StaleState
 from apps.core.models import Approval
 from apps.core.services import approvals
 from apps.customers.models import Customer
-from apps.feedback.models import HeldReply
+from apps.feedback.models import Feedback, HeldReply
 from apps.feedback.services.replies import Held, Reply, send_reply
 from apps.messaging.models import OutboundMessage
 from apps.messaging.services.outbox import mark_sent
 from apps.repairs.models import PublicReply, Remedy, RemedyType, RepairCase
 from apps.repairs.services import callbacks, cases, invites, offers, outcomes, replies
+from apps.repairs.services.costs import recount
 from apps.repairs.services.moving import GuardFailed
 from apps.rewards.models import Budget, Gift, Grant, SpendingLevel
 from apps.rewards.services.coupons import expire_due
@@ -656,3 +659,115 @@ def test_a_coupon_that_expires_unused_has_cost_the_repair_nothing(
         assert expire_due(now=later) == 1
     case = fresh(case)
     assert (case.cost, case.updated_at) == (25, later)
+
+
+# -- who it was promised to, and what was sent ----------
+def unknown(case: RepairCase) -> RepairCase:
+    RepairCase.objects.filter(pk=case.pk).update(customer=None)
+    Feedback.objects.filter(pk=case.feedback_id).update(customer=None)
+    return fresh(case)
+
+
+def test_nothing_of_value_is_promised_to_nobody(shop: Shop) -> None:
+    """Whose cap would count? An apology and an exchange are promised all the same."""
+    case = talked(shop, unknown(make_case(shop)))
+    with pytest.raises(InvalidInput):
+        offers.prepare(case=case, text=OFFER, lines=goodwill(shop, 1), by=shop.agent, now=shop.now)
+    offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+
+
+def test_a_promise_to_one_customer_is_judged_again_for_another(shop: Shop) -> None:
+    offers.execute(case=agreed(shop, make_case(shop), *goodwill(shop, 3)), by=shop.lead, now=shop.now)
+    case = make_case(shop)
+    other = Customer.objects.create(name="李四")
+    RepairCase.objects.filter(pk=case.pk).update(customer=other)
+    Feedback.objects.filter(pk=case.feedback_id).update(customer=other)
+    case = agreed(shop, fresh(case), *goodwill(shop, 3))
+    Feedback.objects.filter(pk=case.feedback_id).update(customer=shop.customer)
+    cases.follow_feedback(feedback_id=case.feedback_id, now=shop.now)
+    with pytest.raises(NotPermitted):
+        offers.execute(case=fresh(case), by=shop.agent, now=shop.now)
+    assert Grant.objects.filter(customer=shop.customer).count() == 3
+
+
+def test_a_promise_counts_on_the_day_it_was_made_and_on_no_other(shop: Shop) -> None:
+    SpendingLevel.objects.filter(code="agent").update(day_limit=30)
+    case = agreed(shop, make_case(shop), *goodwill(shop, 3))
+    shop.now += timedelta(days=1)
+    offers.execute(case=case, by=shop.other, now=shop.now)
+    third = make_case(shop)
+    RepairCase.objects.filter(pk=third.pk).update(customer=Customer.objects.create(name="李四"))
+    case = talked(shop, fresh(third))
+    offer = offers.prepare(case=case, text=OFFER, lines=goodwill(shop, 1), by=shop.agent, now=shop.now)
+    assert offer.status == "ready", offer.reasons
+
+
+def held(shop: Shop) -> RepairCase:
+    """An offer whose words wait for a second person."""
+    case = talked(shop, make_case(shop))
+    offers.prepare(case=case, text=HELD, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    with pytest.raises(Held):
+        offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    return fresh(case)
+
+
+def test_words_that_wait_do_not_go_out_once_it_was_said_by_telephone(shop: Shop) -> None:
+    case = held(shop)
+    offers.propose(case=case, how="phone", by=shop.agent, now=shop.now)
+    assert not Approval.objects.filter(state="pending", kind="feedback.reply").exists()
+    offers.refuse(case=case, reason="要退款", by=shop.agent, now=shop.now)
+    assert HeldReply.objects.get().state == "dropped" and not OutboundMessage.objects.exists()
+
+
+def test_what_was_sent_is_not_taken_back(shop: Shop) -> None:
+    case = held(shop)
+    asked = Approval.objects.get(state="pending", kind="feedback.reply")
+    approvals.decide(approval=asked, verb="approve", by=shop.legal, now=shop.now, reason="可以")
+    with pytest.raises(DomainError):
+        offers.take_back(offer=case.offers.get(), reason="不给了", by=shop.agent, now=shop.now)
+    offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    assert fresh(case).status == "proposed"
+
+
+def test_an_offer_whose_message_failed_is_sent_again(shop: Shop) -> None:
+    case = held(shop)
+    asked = Approval.objects.get(state="pending", kind="feedback.reply")
+    approvals.decide(approval=asked, verb="approve", by=shop.legal, now=shop.now, reason="可以")
+    OutboundMessage.objects.update(state="failed")
+    offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    assert sorted(OutboundMessage.objects.values_list("state", flat=True)) == ["failed", "to_do"]
+
+
+def test_the_words_sent_are_those_of_the_offer_that_is_made(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A colleague takes the offer back and writes another while the law reads the first."""
+    case = talked(shop, make_case(shop))
+    first = offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    real = offers.answers.clear
+
+    def slow(**values: Any) -> None:
+        real(**values)
+        offers.take_back(offer=first, reason="改", by=shop.agent, now=shop.now)
+        text = "给您补一张十元券表示歉意。"
+        offers.prepare(case=fresh(case), text=text, lines=goodwill(shop, 1), by=shop.agent, now=shop.now)
+
+    monkeypatch.setattr(offers.answers, "clear", slow)
+    with pytest.raises(StaleState):
+        offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    assert not OutboundMessage.objects.exists() and fresh(case).status == "contacted"
+
+
+def test_of_two_bookings_at_once_the_later_sum_is_written(shop: Shop) -> None:
+    """The case is locked before it is summed."""
+    case = agreed(shop, make_case(shop), line(shop, "refund", amount=Decimal(30)))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    with CaptureQueriesContext(connection) as seen:
+        recount(case.pk, now=shop.now)
+    tables = [row["sql"] for row in seen.captured_queries if "SELECT" in row["sql"]]
+    assert "repairs_repaircase" in tables[0] and "SUM" in tables[1].upper()
+
+
+def test_a_reply_under_a_name_that_is_none_is_possible(shop: Shop) -> None:
+    Customer.objects.filter(pk=shop.customer.pk).update(name="客服")
+    assert replies.write(case=talked(shop, make_case(shop)), text=REPLY, by=shop.agent, now=shop.now)

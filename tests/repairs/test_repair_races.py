@@ -8,11 +8,13 @@ import pytest
 
 from apps.core.models import Approval
 from apps.core.services import approvals
+from apps.customers.models import Customer
 from apps.feedback.models import Feedback
 from apps.messaging.models import OutboundMessage
 from apps.repairs.models import Offer, Remedy, RepairCase
+from apps.repairs.selectors.coupons import coupon_of
 from apps.repairs.services import cases, invites, offers, telling
-from apps.rewards.models import Grant, LedgerEntry
+from apps.rewards.models import Gift, Grant, LedgerEntry
 from apps.rewards.services import points
 from tests.factories import make_user
 from tests.feedback.test_races import at_once, faults
@@ -173,9 +175,49 @@ def test_a_code_told_by_two_at_once_is_one_message() -> None:
     case = agreed(shop, make_case(shop), line(shop, "coupon", coupon_type=shop.coupon))
     offers.execute(case=case, by=shop.agent, now=shop.now)
     remedy = Remedy.objects.select_related("offer__case__feedback").get()
-    coupon = telling.coupon_of(remedy)
+    coupon = coupon_of(remedy, now=shop.now)
     assert coupon is not None
     text = telling.draft(remedy, coupon, shop.agent)
     tell = {"remedy": remedy, "text": text, "send_by": "platform_im", "by": shop.agent, "now": shop.now}
     assert not faults(at_once([lambda: telling.tell(**tell)] * 4))
     assert OutboundMessage.objects.filter(period_key=f"coupon-{remedy.pk}").count() == 1
+
+
+def test_a_single_yes_and_taking_back_at_once_run_into_no_deadlock() -> None:
+    shop = make_shop()
+    for _round in range(8):
+        case = talked(shop, make_case(shop))
+        big = [line(shop, "refund", amount=Decimal(250))]
+        offer = offers.prepare(case=case, text=OFFER, lines=big, by=shop.agent, now=shop.now)
+        asked = Approval.objects.get(object_id=offer.pk, state="pending", kind="repairs.offer")
+        found = at_once(
+            [
+                lambda row=offer: offers.take_back(offer=row, reason="改", by=shop.agent, now=shop.now),
+                lambda row=asked: approvals.decide(approval=row, verb="approve", by=shop.lead, now=shop.now),
+            ]
+        )
+        assert not faults(found)
+
+
+def test_two_offers_of_several_rewards_are_carried_out_at_once() -> None:
+    """Coupon and gift here, gift and coupon there: everything is locked in one order."""
+    shop = make_shop()
+    gift = Gift.objects.create(code="cup", name="杯子", cost=Decimal(9), stock=100, status="on")
+    coupon, cup = line(shop, "coupon", coupon_type=shop.coupon), line(shop, "gift", gift=gift)
+    for number in range(6):
+        ready = []
+        for by, lines in ((shop.agent, [coupon, cup]), (shop.other, [cup, coupon])):
+            case = make_case(shop)
+            buyer = Customer.objects.create(name=f"顾客{number}{by.username}")
+            Feedback.objects.filter(pk=case.feedback_id).update(customer=buyer, order=None)
+            RepairCase.objects.filter(pk=case.pk).update(customer=buyer)
+            case = talked(shop, fresh(case), by=by)
+            offers.prepare(case=case, text=OFFER, lines=lines, by=by, now=shop.now)
+            offers.propose(case=case, how="phone", by=by, now=shop.now)
+            offers.accept(case=case, by=by, now=shop.now)
+            ready.append((fresh(case), by))
+        found = at_once(
+            [lambda case=case, by=by: offers.execute(case=case, by=by, now=shop.now) for case, by in ready]
+        )
+        assert not faults(found)
+    assert Grant.objects.count() == 24

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.files.base import File
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -42,8 +42,10 @@ from apps.shop.models import Store
 APPROVAL_KIND = "feedback.reply"
 # Begins the key of a message whose invitation its keeper has claimed already.
 INVITATION = "invitation-"
-# In an approval's details, not shown: the page on which the reply was written.
-PAGE = "_token"
+# In an approval's details, not shown: the page on which the reply was written, and whether it may follow the end.
+PAGE, AFTER = "_token", "_after_end"
+# Between a key and the number of its repeat: what failed is sent once more under a key of its own.
+AGAIN = "~"
 METHODS = {
     MessageChannel.SMS: ContactMethod.SMS,
     MessageChannel.WECHAT: ContactMethod.WECHAT,
@@ -59,6 +61,11 @@ ALSO = {"give_plan": ClockKind.PLAN_GIVEN, "give_progress": ClockKind.PROGRESS_G
 _REVIEW = r"(?:评[价论分]|[好中差]评|[五5][颗个]?星|星级|打个?分)"
 _CHANGE = r"(?:更新|修改|改(?![进善正变良天日])|删|撤)"
 _BETWEEN = r"[^，,。！？!?;；\n]{0,6}"
+MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+# Entered where nobody knew the name.
+NO_NAMES = frozenset(
+    {"客服", "顾客", "客户", "用户", "会员", "匿名", "买家", "先生", "女士", "小姐", "亲爱的", "未知"}
+)
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 INVITES = re.compile(rf"(?:{_CHANGE}|追加|追评|重新){_BETWEEN}{_REVIEW}|{_REVIEW}{_BETWEEN}{_CHANGE}")
 SENT = frozenset({MessageState.SENT, MessageState.DELIVERED})
@@ -200,8 +207,14 @@ def drop_held(*, feedback_id: int, token: str, now: datetime, reason: str) -> No
         held_rejected(approval, None, now)
 
 
+def _exposes_nobody(feedback: Feedback, reply: Reply) -> None:
+    # The page on which a customer looks after their own case is theirs alone.
+    if reply.channel == MessageChannel.PUBLIC_REPLY and feedback.channel.code != "public_form":
+        exposes_nobody(feedback, reply.text)
+
+
 def exposes_nobody(feedback: Feedback, text: str) -> None:
-    """A reply that everybody reads names no customer: no telephone, address or order number, nor their name.
+    """A reply that everybody reads names no customer: no telephone or identity number, order number, nor their name.
 
     The shop's own numbers may stand in it. Raises InvalidInput with what was found (PIPL art. 25: personal information is
     not made public without separate consent).
@@ -213,13 +226,15 @@ def exposes_nobody(feedback: Feedback, text: str) -> None:
     customer, order = feedback.customer, feedback.order
     # A mail address is the shop's unless we know it as the customer's.
     theirs = customer is not None and bool(customer.email) and customer.email.lower() in body.lower()
+    theirs = theirs or MOBILE.search(body) is not None
     plain = MAIL.sub("", body)
     found = (
         [_("a telephone number, an identity number or the like")]
         if theirs or mask_text(plain) != plain
         else []
     )
-    if customer is not None and len(customer.name.strip()) > 1 and customer.name.strip() in body:
+    name = "".join(customer.name.split()) if customer is not None else ""
+    if len(name) > 1 and name not in NO_NAMES and name in "".join(body.split()):
         found.append(_("the customer's name"))
     numbers = {feedback.order_no, order.order_no if order is not None else ""} - {""}
     if any(number in body for number in numbers):
@@ -241,9 +256,7 @@ def _read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> tuple
     Raises Unlawful or Held, InvalidInput where a public text tells who the customer is.
     """
     text = reply.text.strip()
-    # The page on which a customer looks after their own case is theirs alone.
-    if reply.channel == MessageChannel.PUBLIC_REPLY and feedback.channel.code != "public_form":
-        exposes_nobody(feedback, text)
+    _exposes_nobody(feedback, reply)
     findings, facts = findings_of(feedback, text, reply.channel, now=now)
     action = worst(findings)
     key = subject_key(feedback.pk)
@@ -289,10 +302,16 @@ def send_invitation(*, feedback: Feedback, reply: Reply, by: User, now: datetime
 def _send_read(feedback: Feedback, reply: Reply, *, by: User, now: datetime) -> Entry:
     """Send what a second person has read. What the law forbids by now nobody's yes makes lawful: raises Unlawful."""
     text = reply.text.strip()
+    _exposes_nobody(feedback, reply)
     findings, facts = findings_of(feedback, text, reply.channel, now=now)
     if worst(findings) == "block":
         raise _unlawful(findings)
     return _send(feedback, reply, text, by=by, now=now, approved=True, invites=facts.invites_review is True)
+
+
+def _free_key(feedback_id: int, token: str) -> str:
+    dead = _entries(feedback_id, token).count()
+    return f"{token}{AGAIN}{dead + 1}" if dead else token
 
 
 def _unlawful(findings: list[Finding]) -> verdicts.Unlawful:
@@ -306,9 +325,21 @@ def _held(findings: list[Finding]) -> Held:
 
 
 def _sent_before(feedback: Feedback, reply: Reply) -> Entry | None:
+    return _entries(feedback.pk, reply.token).exclude(message__state__in=GONE).order_by("-pk").first()
+
+
+def _entries(feedback_id: int, token: str) -> QuerySet[Entry]:
+    """Whatever was sent of a page, its repeats after a failure among it."""
     return Entry.objects.filter(
-        feedback=feedback, message__purpose="reply", message__period_key=reply.token
-    ).first()
+        Q(message__period_key=token) | Q(message__period_key__startswith=f"{token}{AGAIN}"),
+        feedback=feedback_id,
+        message__purpose="reply",
+    )
+
+
+def is_out(feedback_id: int, token: str) -> bool:
+    """Whether a message with this key is on its way or has arrived."""
+    return _entries(feedback_id, token).exclude(message__state__in=GONE).exists()
 
 
 def _nothing_newer(feedback: Feedback, reply: Reply) -> None:
@@ -358,7 +389,8 @@ def _hold(feedback: Feedback, reply: Reply, text: str, verdict: Any, *, by: User
             by=by,
             now=now,
             summary=verdict.text,
-            payload={finding["rule"]: finding["title"] for finding in verdict.findings} | {PAGE: reply.token},
+            payload={finding["rule"]: finding["title"] for finding in verdict.findings}
+            | {PAGE: reply.token, AFTER: reply.after_end},
             url=address(feedback.pk),
         )
         verdict.approval = approval
@@ -375,7 +407,14 @@ def held_approved(approval: Approval, by: User, now: datetime) -> None:
     verdicts.approved(_verdict_view(held), by, now)
     # With the key of the page it was written on: posted once more, that page has been answered.
     token = str(approval.payload.get(PAGE) or f"held-{held.pk}")
-    reply = Reply(channel=held.channel, text=held.text, token=token, template=held.template, also=held.also)
+    reply = Reply(
+        channel=held.channel,
+        text=held.text,
+        token=token,
+        template=held.template,
+        also=held.also,
+        after_end=bool(approval.payload.get(AFTER)),
+    )
     if _sent_before(held.feedback, reply) is None:
         _send_read(held.feedback, reply, by=held.by, now=now)
     HeldReply.objects.filter(pk=held.pk).update(state=HeldState.SENT)
@@ -426,7 +465,7 @@ def _send(
                 template=reply.template,
                 title=_("About your feedback %(number)s") % {"number": feedback.number},
                 payload={"also": reply.also, "invites_review": invites},
-                period_key=reply.token,
+                period_key=_free_key(feedback.pk, reply.token),
                 is_answer=True,
                 approved=approved,
             ),

@@ -29,6 +29,7 @@ from apps.repairs.choices import MALICE, Ground, RepairStatus
 from apps.repairs.guards import GUARDS
 from apps.repairs.models import Offer, Remedy, RepairCase
 from apps.repairs.selectors import page as pages
+from apps.repairs.selectors.coupons import coupon_of
 from apps.repairs.selectors.facts import facts_of, live_offer, sent_replies
 from apps.repairs.selectors.queue import queue
 from apps.repairs.selectors.reference import appeal_rule, remedies
@@ -446,7 +447,7 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
         )
         back = reverse("admin:repairs_repaircase_change", args=[case.pk])
         user: Any = request.user
-        coupon = telling.coupon_of(remedy)
+        coupon = coupon_of(remedy, now=timezone.now())
         if coupon is None:
             messages.error(request, _("There is no coupon here that can still be used."))
             return HttpResponseRedirect(back)
@@ -475,6 +476,10 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             form,
             button=_("Tell the customer"),
             back=back,
+            text=_(
+                "%(place)s becomes the code when it is sent. To say it yourself, look it up on the coupon's page, with a reason."
+            )
+            % {"place": telling.PLACE},
         )
 
     def reply_view(self, request: HttpRequest, object_id: int) -> HttpResponse:

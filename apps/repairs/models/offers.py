@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import StoredFile
+from apps.customers.models import Customer
 from apps.repairs.choices import LIVE_OFFERS, Liability, OfferStatus, RemedyStatus
 from apps.repairs.models.case import RepairCase
 from apps.repairs.models.policy import RemedyType
@@ -44,6 +45,10 @@ class Offer(models.Model):
     reasons = models.JSONField(_("why a second person"), default=list, blank=True)
     needs = models.JSONField(_("must be approved by"), default=list, blank=True)
     approved_by = models.JSONField(_("approved by"), default=dict, blank=True)
+    customer = models.ForeignKey(
+        Customer, verbose_name=_("customer"), null=True, blank=True, on_delete=models.SET_NULL, db_index=False,
+        related_name="+", help_text=_("Whom it was promised to."),
+    )  # fmt: skip
     level = models.CharField(
         _("spending level"), max_length=12, blank=True, help_text=_("Which level the promise needs.")
     )

@@ -198,7 +198,8 @@ def read_invitation(case: RepairCase, text: str, *, now: datetime, facts: Repair
 def for_update(case_id: int) -> RepairCase:
     """The case, locked until the transaction ends."""
     return (
-        RepairCase.objects.select_for_update(of=("self",))
+        # No key is touched: rows that point to the case may be checked meanwhile, so that nobody waits in a ring.
+        RepairCase.objects.select_for_update(of=("self",), no_key=True)
         .select_related("feedback", "feedback__channel", "channel", "customer")
         .get(pk=case_id)
     )

@@ -18,6 +18,7 @@ from apps.repairs.choices import APPEAL_BRANCH, PATH, RemedyStatus, RepairStatus
 from apps.repairs.guard_texts import cure, what
 from apps.repairs.guards import GUARDS, RepairFacts, checklist
 from apps.repairs.models import Appeal, ContactTry, Evidence, Offer, PublicReply, RepairCase
+from apps.repairs.selectors.coupons import told
 from apps.repairs.selectors.facts import facts_of, live_offer, tries_of
 from apps.repairs.transitions import REPAIR
 
@@ -110,14 +111,10 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
         )
     }
     gifts = [row for offer in offers for row in offer.remedies.all() if row.coupon_type_id and row.grant_id]
-    told = set(
-        ActionLog.objects.filter(
-            model="repairs.remedy", verb="tell", object_id__in=[row.pk for row in gifts]
-        ).values_list("object_id", flat=True)
-    )
+    known = told(gifts)
     for row in gifts:
         # A code nobody has told is worth nothing to the customer.
-        row.told = row.pk in told  # type: ignore[attr-defined]
+        row.told = row.pk in known  # type: ignore[attr-defined]
         row.may_tell = row.status == RemedyStatus.DONE  # type: ignore[attr-defined]
     for offer in offers:
         offer.pending = approvals.get(offer.pk)  # type: ignore[attr-defined]

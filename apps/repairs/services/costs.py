@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
@@ -15,11 +16,14 @@ from apps.rewards.models import Grant
 PREFIX = "repair:"
 
 
+@transaction.atomic
 def recount(case_id: int, *, now: datetime) -> Decimal:
-    """CNY, with what was really paid where that is known: a coupon that expired unused has cost nothing. Two queries.
+    """CNY, with what was really paid where that is known: a coupon that expired unused has cost nothing. Three queries.
 
     Figures follow by `updated_at`. Safe to repeat.
     """
+    # Of two bookings at once the later sum is written.
+    RepairCase.objects.select_for_update(of=("self",), no_key=True).filter(pk=case_id).order_by().first()
     given = Grant.objects.filter(subject_key=f"{PREFIX}{case_id}").exclude(status=GrantState.REVERSED)
     cost: Decimal = given.aggregate(n=Sum(Coalesce("actual_cost", "cost")))["n"] or Decimal(0)
     RepairCase.objects.filter(pk=case_id).exclude(cost=cost).update(cost=cost, updated_at=now)

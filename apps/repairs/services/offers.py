@@ -17,7 +17,7 @@ from django.utils.translation import override
 from apps.compliance.services import verdicts
 from apps.compliance.types import Facts, worst
 from apps.core.choices import NoticeLevel
-from apps.core.exceptions import DomainError, InvalidInput, NotPermitted
+from apps.core.exceptions import DomainError, InvalidInput, NotPermitted, StaleState
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
 from apps.core.services.files import IMAGES, store_file
@@ -25,6 +25,7 @@ from apps.core.services.notices import notify
 from apps.core.workflow import check as check_move
 from apps.core.workflow import perform
 from apps.customers.models import Customer, Order
+from apps.customers.selectors import surviving
 from apps.feedback.choices import ContactMethod, Status, Tier
 from apps.feedback.models import Feedback
 from apps.feedback.services import moves as feedback_moves
@@ -41,7 +42,7 @@ from apps.repairs.services.moving import refuse as refuse_move
 from apps.repairs.transitions import OFFER, REMEDY, REPAIR, WORK
 from apps.rewards import limits
 from apps.rewards.choices import BY_HAND, GrantState
-from apps.rewards.models import Budget, CouponType, Gift, Grant
+from apps.rewards.models import Budget, CouponType, Gift, Grant, PointsAccount
 from apps.rewards.selectors import assess, open_budgets
 from apps.rewards.services import grants
 from apps.shop.choices import WorkKind
@@ -121,6 +122,14 @@ def prepare(
     with transaction.atomic():
         locked = for_update(case.pk)
         check_move(REPAIR, locked, "propose", by=by, reason="")
+        if locked.customer_id is None and any(_reward_of(line.type, line.amount) for line in lines):
+            # Whose limits would count?
+            raise InvalidInput(
+                _(
+                    "The customer is not known: enter them on the feedback before you promise something of value."
+                ),
+                field="remedies",
+            )
         lines = due_by_law(locked, lines)
         goodwill, refund_extra, statutory = sums(lines)
         if locked.customer_id is not None:
@@ -153,6 +162,7 @@ def prepare(
                     reasons=[str(word) for word in judged.words],
                     needs=list(judged.permissions),
                     level=judged.level,
+                    customer=locked.customer,
                     by=by,
                     created_at=now,
                     updated_at=now,
@@ -314,7 +324,7 @@ def _ask(offer: Offer, *, by: User, now: datetime) -> None:
 
 def approved(approval: Approval, by: User, now: datetime) -> None:
     """A second person's yes. Where two must agree, they are two people."""
-    offer = Offer.objects.select_for_update(of=("self",)).get(pk=approval.object_id)
+    offer = Offer.objects.select_for_update(of=("self",), no_key=True).get(pk=approval.object_id)
     permission = str(approval.payload.get("_permission"))
     if by.pk == offer.by_id:
         raise NotPermitted(_("You asked for this yourself: a second person decides."))
@@ -329,7 +339,7 @@ def approved(approval: Approval, by: User, now: datetime) -> None:
 
 def rejected(approval: Approval, by: User, now: datetime) -> None:
     """A second person's no: the offer is taken back, the writer writes another."""
-    offer = Offer.objects.select_for_update(of=("self",)).get(pk=approval.object_id)
+    offer = Offer.objects.select_for_update(of=("self",), no_key=True).get(pk=approval.object_id)
     if offer.status in (OfferStatus.WAITING, OfferStatus.DRAFT):
         perform(OFFER, offer, "cancel", by=None, now=now, reason=approval.reason, via="approval")
     # Whoever decides the other request just now holds it and waits for the offer: theirs is left alone.
@@ -338,18 +348,17 @@ def rejected(approval: Approval, by: User, now: datetime) -> None:
 
 def _call_off(offer: Offer, *, now: datetime, skip_locked: bool = False) -> None:
     """Nobody decides this offer any more. Deciding locks the request, then the offer: so does whoever calls this first."""
-    waiting = Approval.objects.select_for_update(of=("self",), skip_locked=skip_locked).filter(
+    waiting = Approval.objects.select_for_update(of=("self",), skip_locked=skip_locked, no_key=True).filter(
         kind__in=KINDS, model="repairs.offer", object_id=offer.pk, state="pending"
     )
     for approval in waiting.order_by("pk"):
         approvals.withdraw(approval=approval, by=None, now=now, reason=_("The offer was taken back."))
-    # Its words may wait for somebody too: nobody is told an offer that is off.
-    answers.drop_held(
-        feedback_id=offer.case.feedback_id,
-        token=f"{OFFER_KEY}{offer.pk}",
-        now=now,
-        reason=_("The offer was taken back."),
-    )
+    _drop_words(offer, _("The offer was taken back."), now=now)
+
+
+def _drop_words(offer: Offer, why: str, *, now: datetime) -> None:
+    """Its words may wait for somebody: nobody is told an offer that is off, or told already."""
+    answers.drop_held(feedback_id=offer.case.feedback_id, token=f"{OFFER_KEY}{offer.pk}", now=now, reason=why)
 
 
 @transaction.atomic
@@ -358,6 +367,11 @@ def take_back(*, offer: Offer, reason: str, by: User, now: datetime, via: str = 
     case = for_update(offer.case_id)
     if case.status not in (RepairStatus.CONTACTED, RepairStatus.RENEGOTIATE):
         raise DomainError(_("The customer has heard this offer already: it holds."))
+    if answers.is_out(case.feedback_id, f"{OFFER_KEY}{offer.pk}"):
+        raise DomainError(
+            _("Its words are on their way to the customer: it holds. Press “%(move)s” now.")
+            % {"move": REPAIR.get("propose").label}  # type: ignore[union-attr]
+        )
     _call_off(offer, now=now)
     offer.refresh_from_db()
     return perform(OFFER, offer, "cancel", by=by, now=now, reason=reason, via=via)
@@ -397,7 +411,7 @@ def propose(
     if how == ContactMethod.PUBLIC_REPLY or send_by == MessageChannel.PUBLIC_REPLY:
         raise InvalidInput(_("An offer is made to the customer alone, not in public."), field="how")
     if not send_by:
-        return _made(case, how=how, by=by, now=now, via=via)
+        return _made(case, None, how=how, by=by, now=now, via=via)
     current = RepairCase.objects.select_related("feedback", "channel").get(pk=case.pk)
     check_move(REPAIR, current, "propose", by=by, reason="")
     refuse_move("propose", unmet("propose", facts_of(current, by=by, now=now)))
@@ -407,17 +421,21 @@ def propose(
     answer = answers.Reply(channel=send_by, text=offer.text, token=f"{OFFER_KEY}{offer.pk}")
     answers.clear(feedback=current.feedback, reply=answer, by=by, now=now)
     with transaction.atomic():
-        log = _made(case, how="", by=by, now=now, via=via)
+        log = _made(case, offer, how="", by=by, now=now, via=via)
         answers.send_cleared(feedback=current.feedback, reply=answer, by=by, now=now)
     return log
 
 
 @transaction.atomic
-def _made(case: RepairCase, *, how: str, by: User, now: datetime, via: str) -> ActionLog:
-    """The offer is made; `how` it was told, empty where a message says it."""
+def _made(case: RepairCase, meant: Offer | None, *, how: str, by: User, now: datetime, via: str) -> ActionLog:
+    """The offer is made; `how` it was told, empty where a message says it, with the words of the offer that is `meant`."""
     log = move(case, "propose", by=by, now=now, via=via, changes={"proposed_at": case.proposed_at or now})
     offer = live_offer(case)
     assert offer is not None, "the guard saw it"
+    if meant is not None and offer.pk != meant.pk:
+        raise StaleState(_("Somebody else has just written another offer. Look at it before you go on."))
+    if how:
+        _drop_words(offer, _("The customer was told by telephone or in person."), now=now)
     perform(OFFER, offer, "make", by=by, now=now, via=via, changes={"made_at": now})
     feedback = Feedback.objects.get(pk=case.feedback_id)
     if how and feedback.is_open:
@@ -454,6 +472,7 @@ def refuse(*, case: RepairCase, reason: str, by: User, now: datetime, via: str =
     )
     offer = live_offer(case)
     if offer is not None:
+        _call_off(offer, now=now)
         perform(OFFER, offer, "refuse", by=by, now=now, via=via, changes={"answer": reason.strip()})
     return log
 
@@ -484,6 +503,7 @@ def call_off(*, case: RepairCase, reason: str, by: User, now: datetime, via: str
         for remedy in offer.remedies.all():
             if remedy.status == RemedyStatus.PLANNED:
                 perform(REMEDY, remedy, "cancel", by=by, now=now, reason=reason, via=via)
+        _call_off(offer, now=now)
         perform(OFFER, offer, "cancel", by=by, now=now, reason=reason, via=via)
     return log
 
@@ -500,7 +520,9 @@ def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") ->
     # It counts as the promise of whoever wrote it; the person who presses the button need not be allowed to promise.
     approvers = list(User.objects.filter(pk__in=offer.approved_by.values()))
     planned = offer.remedies.filter(status=RemedyStatus.PLANNED)
-    for remedy in planned.select_related("type", "type__department", "coupon_type", "gift"):
+    remedies = list(planned.select_related("type", "type__department", "coupon_type", "gift"))
+    _lock_rewards(case, offer, remedies, now=now)
+    for remedy in remedies:
         perform(REMEDY, remedy, "begin", by=by, now=now, via=via)
         _book(case, offer, remedy, by=by, approvers=approvers, now=now)
         _hand_over(case, remedy, by=by, now=now)
@@ -529,8 +551,7 @@ def execute(*, case: RepairCase, by: User, now: datetime, via: str = "admin") ->
 def _book(
     case: RepairCase, offer: Offer, remedy: Remedy, *, by: User, approvers: list[User], now: datetime
 ) -> None:
-    kind = RemedyKind(remedy.type.kind)
-    reward = ISSUED.get(kind) or PAID.get(kind) or ("other" if remedy.amount > 0 else "")
+    reward = _reward_of(remedy.type, remedy.amount)
     if not reward:
         return
     if case.customer is None:
@@ -551,7 +572,11 @@ def _book(
         cost=remedy.amount,
         owed=remedy.statutory,
         flags=frozenset(offer.liability),
-        judged=limits.Assessment(offer.level, tuple(offer.needs)),
+        # Corrected to somebody else since: what that customer has had already was not asked then.
+        judged=limits.Assessment(offer.level, tuple(offer.needs))
+        if _same(offer.customer, case.customer)
+        else None,
+        promised_at=offer.created_at,
         by=offer.by,
         now=now,
         approved_by=approvers,
@@ -559,6 +584,38 @@ def _book(
     )
     Remedy.objects.filter(pk=remedy.pk).update(grant=grant)
     remedy.grant = grant
+
+
+def _reward_of(kind: RemedyType, amount: Decimal) -> str:
+    """What rewards call it; empty where nothing is booked."""
+    code = RemedyKind(kind.kind)
+    return ISSUED.get(code) or PAID.get(code) or ("other" if amount > 0 else "")
+
+
+def _same(one: Customer | None, other: Customer | None) -> bool:
+    return one is not None and other is not None and surviving(one).pk == surviving(other).pk
+
+
+def _lock_rewards(case: RepairCase, offer: Offer, remedies: Sequence[Remedy], *, now: datetime) -> None:
+    """Everything that carrying out will book, in one order: customer, colleague, rewards, budgets. Two offers at once,
+
+    with a coupon and a gift each, would else wait for each other.
+    """
+    if case.customer_id is None:
+        return
+    free = {"of": ("self",), "no_key": True}
+    list(Customer.objects.select_for_update(**free).filter(pk=case.customer_id))
+    list(User.objects.select_for_update(**free).filter(pk=offer.by_id).order_by())
+    kinds = {row.coupon_type_id for row in remedies if row.coupon_type_id}
+    gifts = {row.gift_id for row in remedies if row.gift_id}
+    list(CouponType.objects.select_for_update(**free).filter(pk__in=kinds).order_by("pk"))
+    list(Gift.objects.select_for_update(**free).filter(pk__in=gifts).order_by("pk"))
+    if any(row.points for row in remedies):
+        list(PointsAccount.objects.select_for_update(**free).filter(customer=case.customer_id).order_by("pk"))
+    budgets = list(
+        open_budgets(purpose="compensation", now=now, store_id=case.store_id).values_list("pk", flat=True)
+    )
+    list(Budget.objects.select_for_update(**free).filter(pk__in=budgets).order_by("pk"))
 
 
 def _budget(case: RepairCase, cost: Decimal, *, now: datetime) -> Budget:

@@ -108,7 +108,7 @@ def _put_out(reply: PublicReply, *, by: User, now: datetime, approved: bool) -> 
 def reply_approved(approval: Approval, by: User, now: datetime) -> None:
     """A second person's yes: it goes on the list in its writer's name."""
     reply = (
-        PublicReply.objects.select_for_update(of=("self",))
+        PublicReply.objects.select_for_update(of=("self",), no_key=True)
         .select_related("case", "by")
         .get(pk=approval.object_id)
     )

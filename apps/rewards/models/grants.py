@@ -41,6 +41,9 @@ class Grant(Stamped):
     actual_cost = money(_("real cost (CNY)"), null=True, blank=True)
     points = models.PositiveIntegerField(_("points"), default=0)
     level = models.CharField(_("level"), max_length=10, blank=True)
+    promised_at = models.DateTimeField(
+        _("promised at"), null=True, blank=True, help_text=_("Where it was promised before it was given.")
+    )
     note = models.CharField(_("note"), max_length=300, blank=True)
     proof = models.CharField(_("proof"), max_length=300, blank=True)
     proof_file = models.ForeignKey(

@@ -100,6 +100,7 @@ def grant(
     owed: Decimal = ZERO,
     flags: frozenset[str] = frozenset(),
     judged: limits.Assessment | None = None,
+    promised_at: datetime | None = None,
 ) -> Grant:
     """Give `reward` to `customer` once for `key`, at `cost` CNY from `budget`; the same key answers the same grant.
 
@@ -108,6 +109,7 @@ def grant(
 
     `judged` is the answer of `selectors.assess` for a promise that this is a part of, from the day on which it was made:
     a part is not judged by itself then, nor by what was promised since. Whom it names must have agreed all the same.
+    `promised_at` is that day: it counts there for the person's limits.
 
     Raises ApprovalNeeded (with `permissions`), budgets.BudgetExhausted or BudgetClosed, coupons.Refused,
     gifts.OutOfStock, Unlawful, InvalidInput, KeyReused.
@@ -132,6 +134,7 @@ def grant(
                 owed=owed,
                 flags=flags,
                 judged=judged,
+                promised_at=promised_at,
             )
     except IntegrityError:
         # Somebody else was quicker with the same key.
@@ -167,6 +170,7 @@ def _grant(
     owed: Decimal,
     flags: frozenset[str],
     judged: limits.Assessment | None,
+    promised_at: datetime | None,
 ) -> Grant:
     reward.check()
     if kind not in Purpose.values:
@@ -212,6 +216,7 @@ def _grant(
         is_goodwill=cost > owed,
         points=reward.points if reward.kind == RewardKind.POINTS else 0,
         level=level,
+        promised_at=promised_at,
         note=note.strip()[:300],
         by=by,
         at=now,
