@@ -182,6 +182,7 @@ def connect() -> None:
     deciders.register(offers.KINDS[1], SECOND_DECIDER)
     deciders.register(replies.KIND, REPLY_DECIDER)
     movers.register("repairs.repaircase.customer", Mover("repairs.repaircase", "customer"))
+    movers.register("repairs.offer.customer", Mover("repairs.offer", "customer"))
     timeline.register("repairs", TimelineSource(_("Review repairs"), timeline_events), order=11)
     file_readers.register("repairs", may_open_file)
     for name, table in (

@@ -39,7 +39,10 @@ GUARD_TEXTS: dict[str, tuple[Any, Any]] = {
         _("nothing is under way or done"),
         _("Cancel what is under way first. What is done already is finished with “All carried out”."),
     ),
-    "all_done": (_("every remedy is done"), _("Finish or cancel the open remedies first.")),
+    "all_done": (
+        _("every remedy is done"),
+        _("Finish or cancel the open remedies first. If none is left, a lead calls the offer off."),
+    ),
     "all_proven": (_("every remedy is proven"), _("Add tracking number or proof to each remedy.")),
     "executed": (_("the remedy was carried out"), _("Carry out the remedy first.")),
     "satisfied": (

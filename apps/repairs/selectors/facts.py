@@ -220,7 +220,8 @@ def next_due(case: RepairCase, status: str, *, now: datetime) -> datetime | None
             for row in (offer.remedies.all() if offer else ())
             if row.due_at and row.status == "doing"
         ]
-        return min(dues) if dues else now
+        # All done or cancelled: the rest is a matter of a day.
+        return min(dues) if dues else now + day
     if status == RepairStatus.APPEALED:
         appeal = Appeal.objects.filter(case=case).order_by("-round").first()
         return appeal.answer_due_at if appeal else now + day

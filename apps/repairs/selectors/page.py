@@ -14,6 +14,8 @@ from apps.core.models import ActionLog, Approval
 from apps.core.wording import VERBS
 from apps.feedback.models import Feedback, FeedbackChange
 from apps.feedback.selectors.case import parts
+from apps.messaging.choices import MessageState
+from apps.messaging.models import OutboundMessage
 from apps.repairs.choices import APPEAL_BRANCH, PATH, RemedyStatus, RepairStatus
 from apps.repairs.guard_texts import cure, what
 from apps.repairs.guards import GUARDS, RepairFacts, checklist
@@ -64,6 +66,9 @@ def checks(verb: str, facts: RepairFacts, *, form: bool = False) -> list[Check]:
     if facts.tier != "S":
         # Says nothing about any other.
         hidden |= {"s_lead", "reply_approved"}
+    if not facts.offer_items:
+        # Of an offer that is not there nothing is right or wrong.
+        hidden |= {"unconditional", "offer_lawful", "offer_approved"}
     return [Check(what(code), ok, cure(code)) for code, ok in checklist(verb, facts) if code not in hidden]
 
 
@@ -130,6 +135,12 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
         "ahead": ahead,
         "offers": offers,
         "live_offer": live,
+        "unsent": live is not None
+        and OutboundMessage.objects.filter(
+            subject_key=f"feedback:{feedback.pk}",
+            period_key__startswith=f"offer-{live.pk}",
+            state=MessageState.TO_DO,
+        ).exists(),
         "tries": list(ContactTry.objects.filter(case=case).select_related("by")),
         "vain": {
             "tries": tries,

@@ -297,6 +297,7 @@ def sums(lines: Sequence[Line]) -> tuple[Decimal, Decimal, Decimal]:
 
 def _ask(offer: Offer, *, by: User, now: datetime) -> None:
     case = offer.case
+    paid = case.feedback.order.total if case.feedback.order is not None else None
     for kind, permission in zip(KINDS, offer.needs, strict=False):
         approvals.ask(
             kind=kind,
@@ -314,6 +315,7 @@ def _ask(offer: Offer, *, by: User, now: datetime) -> None:
                 str(_("goodwill (CNY)")): str(offer.goodwill),
                 str(_("beyond the statutory refund (CNY)")): str(offer.refund_extra),
                 str(_("due by law (CNY)")): str(offer.statutory),
+                str(_("paid for the order (CNY)")): str(paid) if paid is not None else "–",
                 str(_("special liability")): "; ".join(offer.liabilities()) or "–",
                 str(_("why a second person")): " ".join(offer.reasons),
                 "_permission": permission,
