@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from apps.compliance.models import Verdict
 from apps.compliance.services.verdicts import Unlawful
@@ -771,3 +773,25 @@ def test_of_two_bookings_at_once_the_later_sum_is_written(shop: Shop) -> None:
 def test_a_reply_under_a_name_that_is_none_is_possible(shop: Shop) -> None:
     Customer.objects.filter(pk=shop.customer.pk).update(name="客服")
     assert replies.write(case=talked(shop, make_case(shop)), text=REPLY, by=shop.agent, now=shop.now)
+
+
+def test_the_page_says_that_the_words_have_not_left_yet(shop: Shop, client: Client) -> None:
+    case = talked(shop, make_case(shop))
+    url = reverse("admin:repairs_repaircase_change", args=[case.pk])
+    client.force_login(shop.agent)
+    # Without an offer nothing is said of how lawful it is.
+    assert "方案用语合法" not in client.get(url).content.decode()
+    offers.prepare(case=case, text=OFFER, lines=[line(shop, "exchange")], by=shop.agent, now=shop.now)
+    offers.propose(case=case, how="", send_by="platform_im", by=shop.agent, now=shop.now)
+    assert "还没有发出" in client.get(url).content.decode()
+    mark_sent(message=OutboundMessage.objects.get(), proof="已发", by=shop.agent, now=shop.now)
+    assert "还没有发出" not in client.get(url).content.decode()
+
+
+def test_the_last_remedy_done_is_not_overdue_at_once(shop: Shop) -> None:
+    case = agreed(shop, make_case(shop))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    offers.finish_remedy(
+        remedy=Remedy.objects.get(), tracking_no="SF123456", carrier="顺丰", by=shop.agent, now=shop.now
+    )
+    assert not fresh(case).is_overdue(shop.now + timedelta(hours=1))
