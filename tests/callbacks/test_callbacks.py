@@ -236,6 +236,26 @@ def test_called_later_does_not_count_and_needs_a_time(cast: Cast) -> None:
     assert (row.tries, row.due_at) == (0, NOW + timedelta(hours=4))
 
 
+def test_a_wish_for_this_afternoon_counts_more_than_a_try_of_this_morning(cast: Cast) -> None:
+    row = plan_one()
+    calls.take(callback=row, by=cast.bob, now=NOW)
+    calls.record_attempt(callback=row, outcome="no_answer", by=cast.bob, now=NOW)
+    with pytest.raises(IllegalMove) as refused:
+        calls.take(callback=row, by=cast.bob, now=NOW + timedelta(minutes=20))
+    assert refused.value.code == "too_soon"
+    # The customer rings back.
+    wish = NOW + timedelta(hours=4)
+    calls.record_attempt(
+        callback=row, outcome="call_later", by=cast.bob, now=NOW + timedelta(minutes=30), next_at=wish
+    )
+    calls.take(callback=row, by=cast.bob, now=wish)
+    # Nobody picks up all the same: that can be written down, and from now on it is another day again.
+    calls.record_attempt(callback=row, outcome="no_answer", by=cast.bob, now=wish)
+    assert (row.status, row.tries) == ("planned", 2)
+    with pytest.raises(IllegalMove):
+        calls.take(callback=row, by=cast.bob, now=wish + timedelta(minutes=20))
+
+
 def test_a_refusal_is_kept_and_stops_other_calls(cast: Cast) -> None:
     customer = person()
     agree(customer)

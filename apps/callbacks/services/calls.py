@@ -258,7 +258,11 @@ def _attempt(
 
 
 def _missed(callback: Callback) -> list[datetime]:
-    # Of every round: planning it again is no leave to ring twice in one day.
+    # Of every round: planning it again is no leave to ring twice in one day. Whoever has asked to be called since has
+    # lifted it: their wish may be for this afternoon.
+    newest = callback.attempt_rows.order_by("-number").values_list("outcome", flat=True).first()
+    if newest == Outcome.CALL_LATER:
+        return []
     return list(callback.attempt_rows.filter(outcome__in=MISSED).values_list("at", flat=True))
 
 
