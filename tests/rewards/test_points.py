@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps.core.exceptions import InvalidInput
 from apps.core.models import Approval
 from apps.core.services import approvals
 from apps.customers.models import Customer
@@ -140,6 +141,21 @@ def test_small_steps_on_one_day_are_one_adjustment(cast: Cast, buyer: Customer) 
     assert points.adjust(account=account, points=-1, reason="扣回", by=care, now=NOW).log is not None
     later = NOW + timedelta(days=1)
     assert points.adjust(account=account, points=1, reason="补登", by=care, now=later).log is not None
+
+
+def test_a_second_request_for_one_account_is_not_lost_without_a_word(cast: Cast, buyer: Customer) -> None:
+    care, other, lead = make_user("mei", "care"), make_user("kai", "care"), make_user("le", "care-lead")
+    account = points.account_of(buyer, now=NOW)
+    first = points.adjust(account=account, points=600, reason="补登", by=care, now=NOW).approval
+    assert first is not None
+    with pytest.raises(InvalidInput) as refused:
+        points.adjust(account=account, points=900, reason="活动补发", by=other, now=NOW)
+    assert refused.value.code == "waits_already"
+    # What needs nobody else goes on; once the request is decided the next may be asked for.
+    assert points.adjust(account=account, points=1, reason="补登", by=other, now=NOW).log is not None
+    approvals.approve(approval=first, by=lead, now=NOW)
+    second = points.adjust(account=account, points=900, reason="活动补发", by=other, now=NOW).approval
+    assert second is not None and second.pk != first.pk and second.requested_by == other
 
 
 def test_the_ledger_only_grows(buyer: Customer) -> None:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.core.choices import ApprovalState
 from apps.core.exceptions import DomainError, InvalidInput, NotPermitted, ReasonNeeded
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
@@ -240,6 +241,13 @@ def adjust(*, account: PointsAccount, points: int, reason: str, by: User, now: d
     _locked(account.customer)
     if abs(points) + adjusted_today(account, points, by, now) <= policy().points_alone:
         return Adjusted(log=_adjust(account, points, reason, by, now, key=""))
+    if Approval.objects.filter(
+        kind=KIND, model=account._meta.label_lower, object_id=account.pk, state=ApprovalState.PENDING
+    ).exists():
+        # Asking once more would answer the request that waits, and this one would be lost without a word.
+        raise InvalidInput(
+            _("A request waits for this account already: it must be decided first."), code="waits_already"
+        )
     asked = approvals.ask(
         kind=KIND,
         record=account,
