@@ -27,7 +27,8 @@ from apps.customers.services import merging
 from apps.feedback.models import Feedback
 from apps.feedback.selectors.reference import forget_reference
 from apps.feedback.services import moves
-from apps.messaging.models import MessagingPolicy
+from apps.feedback.services.replies import asks_for_review
+from apps.messaging.models import MessageTemplate, MessagingPolicy
 from apps.messaging.selectors import forget_setup
 from apps.shop.models import Leave
 from tests.factories import NOW, Cast, arrive, at, case, make_user, queries, reads, told
@@ -528,3 +529,15 @@ def test_stores_see_theirs(cast: Cast) -> None:
     other = plan_one(key="other")
     assert set(Callback.objects.visible_to(cast.sue)) == {row}
     assert set(Callback.objects.visible_to(cast.alice)) == {row, other}
+
+
+def test_no_shipped_script_of_a_callback_asks_for_the_review() -> None:
+    scripts = MessageTemplate.objects.filter(channel="phone_script")
+    assert scripts.filter(scene="callback_invite").exists()
+    # Whether the customer is satisfied is not known yet: the one invitation comes after.
+    callback = MessageTemplate.objects.filter(scene="callback_invite")
+    assert [row.code for row in callback | scripts if asks_for_review(f"{row.title} {row.body}")] == []
+    assert [
+        plan.code for plan in CallbackPlan.objects.all() if any(map(asks_for_review, plan.questions))
+    ] == []
+    assert asks_for_review(MessageTemplate.objects.get(code="RV_INVITE").body)
