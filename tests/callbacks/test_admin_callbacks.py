@@ -13,8 +13,8 @@ from apps.callbacks.choices import Block
 from apps.callbacks.models import Callback, CallbackPlan
 from apps.callbacks.services import demo
 from apps.callbacks.services.scheduling import Wanted, schedule_many
-from apps.core.models import ActionLog, User
-from apps.customers.models import ConsentEvent, Customer
+from apps.core.models import ActionLog, Reveal, User
+from apps.customers.models import ConsentEvent, ContactHold, Customer
 from apps.feedback.models import Feedback
 from tests.factories import Cast, arrive, at, queries
 
@@ -130,6 +130,40 @@ def test_who_may_what(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     assert staff(cast.sue).get(f"{LIST}{row.pk}/change/").status_code == 404
     assert staff(cast.bob).post(f"{LIST}{row.pk}/move/assign/", {"to": cast.bob.pk}).status_code == 403
     assert staff(cast.bob).get(f"{LIST}{row.pk}/result/").status_code == 405
+
+
+def test_whoever_makes_the_call_sees_the_number(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_at_ten(monkeypatch)
+    (row,) = plan(assignee=cast.alice)
+    sheet, number = f"{LIST}{row.pk}/change/", f"{LIST}{row.pk}/number/"
+    alice, bob = staff(cast.alice), staff(cast.bob)
+    assert not cast.alice.has_perm("customers.unmask_customer")
+    assert number in alice.get(sheet).content.decode()
+    asked = alice.get(number)
+    assert asked.status_code == 200 and "13800000000" not in asked.content.decode()
+    without = alice.post(number, {"fields_wanted": ["phone"], "reason": ""})
+    assert "13800000000" not in without.content.decode() and not Reveal.objects.exists()
+    shown = alice.post(number, {"fields_wanted": ["phone"], "reason": "回访"})
+    assert "13800000000" in shown.content.decode() and "no-store" in shown["Cache-Control"]
+    look = Reveal.objects.get()
+    assert (look.model, look.object_id, look.fields, look.by) == (
+        "customers.customer",
+        row.customer_id,
+        ["phone"],
+        cast.alice,
+    )
+    assert row.number in look.reason and "回访" in look.reason
+    # A colleague who does not make the call, whoever only reads, a call that is over, a customer to be left alone.
+    assert number not in bob.get(sheet).content.decode()
+    assert bob.post(number, {"fields_wanted": ["phone"], "reason": "看看"}).status_code == 403
+    assert staff(cast.ann).get(number).status_code == 403
+    assert alice.get(f"/admin/customers/customer/{row.customer_id}/reveal/").status_code == 403
+    ContactHold.objects.create(customer=row.customer, reason="勿扰", starts_at=timezone.now(), by=cast.lin)
+    held = alice.post(number, {"fields_wanted": ["phone"], "reason": "回访"})
+    assert "13800000000" not in held.content.decode()
+    Callback.objects.filter(pk=row.pk).update(status="cancelled", finished_at=timezone.now())
+    assert alice.get(number).status_code == 403
+    assert Reveal.objects.count() == 1
 
 
 def test_bulk_moves(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
