@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.callbacks.choices import Block
 from apps.callbacks.models import Callback, CallbackPlan
+from apps.callbacks.selectors.agenda import home_card
 from apps.callbacks.services import demo
 from apps.callbacks.services.scheduling import Wanted, schedule_many
 from apps.core.models import ActionLog, Reveal, User
@@ -229,6 +230,28 @@ def test_cards_beside_case_customer_and_on_the_first_page(
     tab = client.get(f"/admin/customers/customer/{who.pk}/change/?tab=panel-callbacks").content.decode()
     assert "处理好了吗" in tab
     assert "回访" in client.get("/admin/").content.decode()
+
+
+def test_the_card_counts_the_rows_its_figures_open(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = now_at_ten(monkeypatch)
+    plan(1, assignee=cast.alice)
+    for start, (due, who) in enumerate(
+        [
+            (now - timedelta(days=2), cast.alice),
+            (now - timedelta(hours=1), cast.bob),
+            (now - timedelta(days=1), None),
+            (now + timedelta(days=3), None),
+        ],
+        start=1,
+    ):
+        (row,) = plan(1, start=start, assignee=who)
+        Callback.objects.filter(pk=row.pk).update(due_at=due, assignee=who)
+    card = home_card(cast.alice, now)
+    assert card is not None
+    client = staff(cast.alice)
+    for figure in card["figures"]:
+        listed = client.get(figure["url"]).context["cl"].result_count
+        assert listed == figure["count"], figure
 
 
 def test_a_plan_is_edited_in_words(cast: Cast) -> None:
