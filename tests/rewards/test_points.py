@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.utils import translation
 
 from apps.core.exceptions import InvalidInput
 from apps.core.models import Approval
@@ -127,6 +129,22 @@ def test_many_points_need_a_second_person(cast: Cast, buyer: Customer) -> None:
         )
     points.adjust(account=PointsAccount.objects.get(), points=-500, reason="扣回", by=care, now=NOW)
     assert (balance(buyer), unbalanced()) == (501, [])
+
+
+def test_who_decides_reads_points_and_reason_in_words(client: Client, cast: Cast, buyer: Customer) -> None:
+    care, lead = make_user("mei", "care"), make_user("le", "care-lead")
+    account = points.account_of(buyer, now=NOW)
+    with translation.override("zh-hans"):
+        asked = points.adjust(account=account, points=600, reason="活动补登", by=care, now=NOW).approval
+    assert asked is not None
+    client.force_login(lead)
+    shown = client.get(f"/admin/core/approval/{asked.pk}/change/").content.decode()
+    assert "<b>积分</b>" in shown and "+600" in shown and "<b>原因</b>" in shown
+    assert "<b>points</b>" not in shown and "<b>reason</b>" not in shown
+    # As an earlier version wrote it.
+    Approval.objects.filter(pk=asked.pk).update(payload={"points": 600, "reason": "活动补登"})
+    approvals.approve(approval=Approval.objects.get(pk=asked.pk), by=lead, now=NOW)
+    assert balance(buyer) == 600
 
 
 def test_small_steps_on_one_day_are_one_adjustment(cast: Cast, buyer: Customer) -> None:

@@ -26,6 +26,7 @@ from apps.rewards.transitions import ACCOUNT, ADJUST
 KIND = "rewards.points"
 APPROVE = "rewards.approve_points"
 MOST = 1_000_000
+POINTS, REASON = "_points", "_reason"
 
 
 class NotEnoughPoints(DomainError):
@@ -257,7 +258,13 @@ def adjust(*, account: PointsAccount, points: int, reason: str, by: User, now: d
         by=by,
         now=now,
         summary=reason.strip(),
-        payload={"points": points, "reason": reason.strip()},
+        # In words for whoever decides; the underscored ones are for `approved`.
+        payload={
+            _("Points"): f"{points:+d}",
+            _("Reason"): reason.strip(),
+            POINTS: points,
+            REASON: reason.strip(),
+        },
         url=f"/admin/rewards/pointsaccount/{account.pk}/change/",
     )
     return Adjusted(approval=asked)
@@ -296,10 +303,12 @@ def approved(approval: Approval, by: User, now: datetime) -> None:
     """The second person's yes: done in the name of whoever asked."""
     account = PointsAccount.objects.select_related("customer").get(pk=approval.object_id)
     person = approval.requested_by or by
+    asked = approval.payload
     _adjust(
         account,
-        approval.payload["points"],
-        approval.payload["reason"],
+        # Requests of an earlier version name them without the underscore.
+        asked[POINTS] if POINTS in asked else asked["points"],
+        asked[REASON] if REASON in asked else asked["reason"],
         person,
         now,
         key=f"adjust:approval:{approval.pk}",
