@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from apps.callbacks.choices import Block
 from apps.callbacks.models import Callback, CallbackPlan
+from apps.callbacks.selectors.agenda import home_card
 from apps.callbacks.services import demo
 from apps.callbacks.services.scheduling import Wanted, schedule_many
-from apps.core.models import ActionLog, User
-from apps.customers.models import ConsentEvent, Customer
+from apps.core.models import ActionLog, Reveal, User
+from apps.customers.models import ConsentEvent, ContactHold, Customer
 from apps.feedback.models import Feedback
 from tests.factories import Cast, arrive, at, queries
 
@@ -132,6 +133,40 @@ def test_who_may_what(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     assert staff(cast.bob).get(f"{LIST}{row.pk}/result/").status_code == 405
 
 
+def test_whoever_makes_the_call_sees_the_number(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_at_ten(monkeypatch)
+    (row,) = plan(assignee=cast.alice)
+    sheet, number = f"{LIST}{row.pk}/change/", f"{LIST}{row.pk}/number/"
+    alice, bob = staff(cast.alice), staff(cast.bob)
+    assert not cast.alice.has_perm("customers.unmask_customer")
+    assert number in alice.get(sheet).content.decode()
+    asked = alice.get(number)
+    assert asked.status_code == 200 and "13800000000" not in asked.content.decode()
+    without = alice.post(number, {"fields_wanted": ["phone"], "reason": ""})
+    assert "13800000000" not in without.content.decode() and not Reveal.objects.exists()
+    shown = alice.post(number, {"fields_wanted": ["phone"], "reason": "回访"})
+    assert "13800000000" in shown.content.decode() and "no-store" in shown["Cache-Control"]
+    look = Reveal.objects.get()
+    assert (look.model, look.object_id, look.fields, look.by) == (
+        "customers.customer",
+        row.customer_id,
+        ["phone"],
+        cast.alice,
+    )
+    assert row.number in look.reason and "回访" in look.reason
+    # A colleague who does not make the call, whoever only reads, a call that is over, a customer to be left alone.
+    assert number not in bob.get(sheet).content.decode()
+    assert bob.post(number, {"fields_wanted": ["phone"], "reason": "看看"}).status_code == 403
+    assert staff(cast.ann).get(number).status_code == 403
+    assert alice.get(f"/admin/customers/customer/{row.customer_id}/reveal/").status_code == 403
+    ContactHold.objects.create(customer=row.customer, reason="勿扰", starts_at=timezone.now(), by=cast.lin)
+    held = alice.post(number, {"fields_wanted": ["phone"], "reason": "回访"})
+    assert "13800000000" not in held.content.decode()
+    Callback.objects.filter(pk=row.pk).update(status="cancelled", finished_at=timezone.now())
+    assert alice.get(number).status_code == 403
+    assert Reveal.objects.count() == 1
+
+
 def test_bulk_moves(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     now_at_ten(monkeypatch)
     rows = plan(3)
@@ -195,6 +230,28 @@ def test_cards_beside_case_customer_and_on_the_first_page(
     tab = client.get(f"/admin/customers/customer/{who.pk}/change/?tab=panel-callbacks").content.decode()
     assert "处理好了吗" in tab
     assert "回访" in client.get("/admin/").content.decode()
+
+
+def test_the_card_counts_the_rows_its_figures_open(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = now_at_ten(monkeypatch)
+    plan(1, assignee=cast.alice)
+    for start, (due, who) in enumerate(
+        [
+            (now - timedelta(days=2), cast.alice),
+            (now - timedelta(hours=1), cast.bob),
+            (now - timedelta(days=1), None),
+            (now + timedelta(days=3), None),
+        ],
+        start=1,
+    ):
+        (row,) = plan(1, start=start, assignee=who)
+        Callback.objects.filter(pk=row.pk).update(due_at=due, assignee=who)
+    card = home_card(cast.alice, now)
+    assert card is not None
+    client = staff(cast.alice)
+    for figure in card["figures"]:
+        listed = client.get(figure["url"]).context["cl"].result_count
+        assert listed == figure["count"], figure
 
 
 def test_a_plan_is_edited_in_words(cast: Cast) -> None:

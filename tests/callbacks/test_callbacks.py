@@ -27,7 +27,8 @@ from apps.customers.services import merging
 from apps.feedback.models import Feedback
 from apps.feedback.selectors.reference import forget_reference
 from apps.feedback.services import moves
-from apps.messaging.models import MessagingPolicy
+from apps.feedback.services.replies import asks_for_review
+from apps.messaging.models import MessageTemplate, MessagingPolicy
 from apps.messaging.selectors import forget_setup
 from apps.shop.models import Leave
 from tests.factories import NOW, Cast, arrive, at, case, make_user, queries, reads, told
@@ -234,6 +235,26 @@ def test_called_later_does_not_count_and_needs_a_time(cast: Cast) -> None:
         callback=row, outcome="call_later", by=cast.bob, now=NOW, next_at=NOW + timedelta(hours=4)
     )
     assert (row.tries, row.due_at) == (0, NOW + timedelta(hours=4))
+
+
+def test_a_wish_for_this_afternoon_counts_more_than_a_try_of_this_morning(cast: Cast) -> None:
+    row = plan_one()
+    calls.take(callback=row, by=cast.bob, now=NOW)
+    calls.record_attempt(callback=row, outcome="no_answer", by=cast.bob, now=NOW)
+    with pytest.raises(IllegalMove) as refused:
+        calls.take(callback=row, by=cast.bob, now=NOW + timedelta(minutes=20))
+    assert refused.value.code == "too_soon"
+    # The customer rings back.
+    wish = NOW + timedelta(hours=4)
+    calls.record_attempt(
+        callback=row, outcome="call_later", by=cast.bob, now=NOW + timedelta(minutes=30), next_at=wish
+    )
+    calls.take(callback=row, by=cast.bob, now=wish)
+    # Nobody picks up all the same: that can be written down, and from now on it is another day again.
+    calls.record_attempt(callback=row, outcome="no_answer", by=cast.bob, now=wish)
+    assert (row.status, row.tries) == ("planned", 2)
+    with pytest.raises(IllegalMove):
+        calls.take(callback=row, by=cast.bob, now=wish + timedelta(minutes=20))
 
 
 def test_a_refusal_is_kept_and_stops_other_calls(cast: Cast) -> None:
@@ -508,3 +529,15 @@ def test_stores_see_theirs(cast: Cast) -> None:
     other = plan_one(key="other")
     assert set(Callback.objects.visible_to(cast.sue)) == {row}
     assert set(Callback.objects.visible_to(cast.alice)) == {row, other}
+
+
+def test_no_shipped_script_of_a_callback_asks_for_the_review() -> None:
+    scripts = MessageTemplate.objects.filter(channel="phone_script")
+    assert scripts.filter(scene="callback_invite").exists()
+    # Whether the customer is satisfied is not known yet: the one invitation comes after.
+    callback = MessageTemplate.objects.filter(scene="callback_invite")
+    assert [row.code for row in callback | scripts if asks_for_review(f"{row.title} {row.body}")] == []
+    assert [
+        plan.code for plan in CallbackPlan.objects.all() if any(map(asks_for_review, plan.questions))
+    ] == []
+    assert asks_for_review(MessageTemplate.objects.get(code="RV_INVITE").body)

@@ -12,12 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.core.models import Approval
+from apps.messaging.models import OutboundMessage
+from apps.messaging.services.outbox import mark_sent
 from apps.repairs.models import Offer, RepairCase
-from apps.repairs.services import cases, offers
+from apps.repairs.services import cases, offers, replies
 from tests.factories import make_user, queries
 from tests.repairs.world import (
     INVITATION,
     OFFER,
+    REPLY,
     Shop,
     agreed,
     fresh,
@@ -303,3 +306,30 @@ def test_the_first_page_says_what_is_next(agent: Client, shop: Shop) -> None:
     assert case.feedback.snippet[:10] in text_of(agent.get("/admin/"))
     cases.end_talks(case=case, reason="谈不拢", by=shop.agent, now=shop.now + timedelta(hours=1))
     assert agent.get("/admin/").status_code == 200
+
+
+def test_a_public_reply_that_will_not_go_out_does_not_wait_to_be_posted(agent: Client, shop: Shop) -> None:
+    case = talked(shop, make_case(shop))
+    reply = replies.write(case=case, text=REPLY, by=shop.agent, now=shop.now)
+    back = reverse("admin:repairs_repaircase_withdraw_reply", args=[case.pk, reply.pk])
+    sent = reverse("admin:feedback_feedback_reply_sent", args=[case.feedback_id, reply.entry.message_id])
+    shown = text_of(agent.get(page(case)))
+    assert back in shown and sent in shown and "待发布到平台" in shown
+    assert agent.get(back).status_code == 405
+    agent.post(back)
+    message = OutboundMessage.objects.get(pk=reply.entry.message_id)
+    assert message.state == "cancelled"
+    for state, label in (("cancelled", "已取消"), ("refused", "不允许发送"), ("failed", "失败")):
+        OutboundMessage.objects.filter(pk=message.pk).update(state=state)
+        shown = text_of(agent.get(page(case)))
+        assert back not in shown and sent not in shown and "待发布到平台" not in shown, state
+        assert label in shown and reverse("admin:repairs_repaircase_reply", args=[case.pk]) in shown
+    # Another is written and posted; what stands on the platform is not taken back.
+    second = replies.write(case=fresh(case), text=REPLY, by=shop.agent, now=shop.now)
+    again = reverse("admin:repairs_repaircase_withdraw_reply", args=[case.pk, second.pk])
+    mark_sent(message=second.entry.message, proof="评价下方", by=shop.agent, now=shop.now)
+    agent.post(again)
+    assert OutboundMessage.objects.get(pk=second.entry.message_id).state == "sent"
+    agent.logout()
+    agent.force_login(make_user("eyes", "analyst"))
+    assert agent.post(again).status_code == 403

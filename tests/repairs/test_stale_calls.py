@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from apps.callbacks.models import Callback
 from apps.repairs.models import RepairCase
+from apps.repairs.querysets import RepairQuerySet
+from apps.repairs.services import offers
 from apps.repairs.services.callbacks import call_off_stale
 from apps.repairs.services.sweep import sweep
-from tests.repairs.world import carried_out, fresh, make_case, make_shop
+from tests.repairs.world import agreed, carried_out, finish_all, fresh, make_case, make_shop
 
 pytestmark = pytest.mark.django_db
 
@@ -48,3 +52,25 @@ def test_a_call_of_an_earlier_round_goes_a_begun_one_stays() -> None:
     assert call_off_stale(now=shop.now) == 0
     Callback.objects.filter(pk=callback.pk).update(status="planned")
     assert call_off_stale(now=shop.now) == 1
+
+
+def test_a_call_planned_while_the_sweep_reads_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = make_shop()
+    case = agreed(shop, make_case(shop))
+    offers.execute(case=case, by=shop.agent, now=shop.now)
+    finish_all(shop, case)
+    read = RepairQuerySet.values_list
+    once: list[int] = []
+
+    def completed_meanwhile(self: RepairQuerySet, *names: str, **options: Any) -> Any:
+        rows = read(self, *names, **options)
+        if names == ("pk", "callback_round") and not once:
+            once.append(1)
+            rows = list(rows)
+            offers.complete(case=fresh(case), by=shop.agent, now=shop.now)
+        return rows
+
+    monkeypatch.setattr(RepairQuerySet, "values_list", completed_meanwhile)
+    call_off_stale(now=shop.now)
+    callback = Callback.objects.get(subject_key=f"repair:{case.pk}")
+    assert once and (callback.status, fresh(case).status) == ("planned", "callback")

@@ -6,7 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.utils import translation
 
+from apps.core.exceptions import InvalidInput
 from apps.core.models import Approval
 from apps.core.services import approvals
 from apps.customers.models import Customer
@@ -128,6 +131,22 @@ def test_many_points_need_a_second_person(cast: Cast, buyer: Customer) -> None:
     assert (balance(buyer), unbalanced()) == (501, [])
 
 
+def test_who_decides_reads_points_and_reason_in_words(client: Client, cast: Cast, buyer: Customer) -> None:
+    care, lead = make_user("mei", "care"), make_user("le", "care-lead")
+    account = points.account_of(buyer, now=NOW)
+    with translation.override("zh-hans"):
+        asked = points.adjust(account=account, points=600, reason="活动补登", by=care, now=NOW).approval
+    assert asked is not None
+    client.force_login(lead)
+    shown = client.get(f"/admin/core/approval/{asked.pk}/change/").content.decode()
+    assert "<b>积分</b>" in shown and "+600" in shown and "<b>原因</b>" in shown
+    assert "<b>points</b>" not in shown and "<b>reason</b>" not in shown
+    # As an earlier version wrote it.
+    Approval.objects.filter(pk=asked.pk).update(payload={"points": 600, "reason": "活动补登"})
+    approvals.approve(approval=Approval.objects.get(pk=asked.pk), by=lead, now=NOW)
+    assert balance(buyer) == 600
+
+
 def test_small_steps_on_one_day_are_one_adjustment(cast: Cast, buyer: Customer) -> None:
     care, other = make_user("mei", "care"), make_user("kai", "care")
     make_user("le", "care-lead")
@@ -140,6 +159,21 @@ def test_small_steps_on_one_day_are_one_adjustment(cast: Cast, buyer: Customer) 
     assert points.adjust(account=account, points=-1, reason="扣回", by=care, now=NOW).log is not None
     later = NOW + timedelta(days=1)
     assert points.adjust(account=account, points=1, reason="补登", by=care, now=later).log is not None
+
+
+def test_a_second_request_for_one_account_is_not_lost_without_a_word(cast: Cast, buyer: Customer) -> None:
+    care, other, lead = make_user("mei", "care"), make_user("kai", "care"), make_user("le", "care-lead")
+    account = points.account_of(buyer, now=NOW)
+    first = points.adjust(account=account, points=600, reason="补登", by=care, now=NOW).approval
+    assert first is not None
+    with pytest.raises(InvalidInput) as refused:
+        points.adjust(account=account, points=900, reason="活动补发", by=other, now=NOW)
+    assert refused.value.code == "waits_already"
+    # What needs nobody else goes on; once the request is decided the next may be asked for.
+    assert points.adjust(account=account, points=1, reason="补登", by=other, now=NOW).log is not None
+    approvals.approve(approval=first, by=lead, now=NOW)
+    second = points.adjust(account=account, points=900, reason="活动补发", by=other, now=NOW).approval
+    assert second is not None and second.pk != first.pk and second.requested_by == other
 
 
 def test_the_ledger_only_grows(buyer: Customer) -> None:

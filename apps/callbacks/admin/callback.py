@@ -28,6 +28,7 @@ from apps.callbacks.transitions import CALLBACK
 from apps.core.admin.base import ReadOnlyAdmin, tell_error
 from apps.core.admin.display import LABELS, badge, countdown
 from apps.core.admin.moves import MovesMixin, Verb
+from apps.core.admin.reveal import RevealForm
 from apps.core.exceptions import DomainError
 from apps.core.masking import mask_text
 from apps.core.models import User
@@ -210,6 +211,7 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
             path("pick/plan/", wrap(self.plan_picked_view), name=f"{prefix}_plan_picked"),
             path("case/<int:feedback_id>/", wrap(self.case_view), name=f"{prefix}_case"),
             path("<int:object_id>/result/", wrap(self.result_view), name=f"{prefix}_result"),
+            path("<int:object_id>/number/", wrap(self.number_view), name=f"{prefix}_number"),
             path("<int:object_id>/raise/", wrap(self.raise_view), name=f"{prefix}_raise"),
             *super().get_urls(),
         ]
@@ -339,7 +341,6 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
             for button in self.moves_for(request, callback)
             if button.verb != "take" or not (context["obstacle"] or context["is_handler"])
         ]
-        customers = self.admin_site._registry[type(callback.customer)]
         may_record = (
             callback.is_open
             and user.has_perm(WORK)
@@ -365,13 +366,49 @@ class CallbackAdmin(MovesMixin, ReadOnlyAdmin):
             may_raise=user.has_perm(WORK)
             and user.has_perm("feedback.add_feedback")
             and not callback.raised_id,
-            reveal_url=customers.reveal_url(request, callback.customer) if callback.customer.phone else "",
+            reveal_url=self._reveal_url(request, callback),
             tomorrow=timezone.localtime(now) + timedelta(days=1),
             **self._links(request),
             now=now,
         )
         response.status_code = status
         return response
+
+    def _reveal_url(self, request: HttpRequest, callback: Callback) -> str:
+        """Where the number is seen: on the sheet's own page for whoever calls, else with the customer."""
+        if calls.may_see_number(callback, request.user):  # type: ignore[arg-type]
+            return reverse("admin:callbacks_callback_number", args=[callback.pk])
+        customers = self.admin_site._registry[type(callback.customer)]
+        return customers.reveal_url(request, callback.customer) if callback.customer.phone else ""  # type: ignore[attr-defined]
+
+    def number_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """GET asks why; POST writes the audit row and shows the number on its own answer only."""
+        callback = self._callback(request, object_id)
+        user: Any = request.user
+        if not calls.may_see_number(callback, user):
+            raise PermissionDenied
+        label = callback.customer._meta.get_field("phone").verbose_name
+        form = RevealForm(request.POST if request.method == "POST" else None, choices=[("phone", label)])
+        shown: list[tuple[Any, str]] = []
+        if request.method == "POST" and form.is_valid():
+            try:
+                number = calls.see_number(
+                    callback=callback, reason=form.cleaned_data["reason"], by=user, now=timezone.now()
+                )
+            except DomainError as error:
+                form.add_error("reason", str(error.message))
+            else:
+                shown = [(label, number)]
+        return self.page(
+            request,
+            "admin/core/reveal.html",
+            _("Personal data whole") if shown else _("See personal data whole"),
+            obj=callback,
+            form=form,
+            shown=shown,
+            nothing=False,
+            back=calls.url_of(callback.pk),
+        )
 
     def result_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """POST only: what came of the call. A refusal gives back the sheet as it was filled in."""

@@ -117,9 +117,10 @@ def home_card(user: Any, now: datetime) -> dict[str, Any] | None:
         .select_related("customer", "feedback")
         .order_by("due_at")[:6]
     )
-    late = base.filter(due_at__lt=begins).order_by()[: LIMIT + 1].count()
+    # Each figure counts the rows of the tab it opens.
+    late = base.filter(due_at__lt=now).order_by()[: LIMIT + 1].count()
     due = base.filter(due_at__gte=begins, due_at__lt=ends).order_by()[: LIMIT + 1].count()
-    free = base.filter(assignee__isnull=True, due_at__lt=ends).order_by()[: LIMIT + 1].count()
+    free = base.filter(assignee__isnull=True).order_by()[: LIMIT + 1].count()
     list_url, agenda_url = (
         reverse("admin:callbacks_callback_changelist"),
         reverse("admin:callbacks_callback_agenda"),

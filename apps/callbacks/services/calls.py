@@ -23,6 +23,7 @@ from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPerm
 from apps.core.masking import mask_text
 from apps.core.models import ActionLog, User
 from apps.core.services.notices import notify
+from apps.core.services.reveals import reveal
 from apps.core.workflow import check, perform
 from apps.customers.choices import ContactChannel, Purpose
 from apps.customers.models import ConsentEvent
@@ -137,6 +138,38 @@ def take(*, callback: Callback, by: User, now: datetime, via: str = "admin") -> 
         raise StaleState(
             _("%(person)s is calling this customer now.") % {"person": present.assignee}
         ) from error
+
+
+def may_see_number(callback: Callback, by: User) -> bool:
+    """Whoever has to make an open call has to see whom to ring, also without the right to see every customer whole."""
+    return (
+        callback.is_open
+        and callback.assignee_id == by.pk
+        and callback.not_by_id != by.pk
+        and by.has_perm(WORK)
+        and bool(callback.customer.phone)
+    )
+
+
+def see_number(*, callback: Callback, reason: str, by: User, now: datetime) -> str:
+    """The number to ring, for whoever makes the call: with a reason and an audit row, as every look at whole data.
+
+    Raises NotPermitted for anybody else, IllegalMove where the customer may not be called.
+    """
+    if not may_see_number(callback, by):
+        raise NotPermitted(_("Only the person who makes this call sees the number here."))
+    block = block_of(callback, now)
+    if block is not None:
+        raise IllegalMove(str(block.label), code="blocked", block=block.value)
+    seen = reveal(
+        record=callback.customer,
+        fields=["phone"],
+        permission=WORK,
+        reason=f"{callback.number} · {reason.strip()}" if reason.strip() else "",
+        by=by,
+        now=now,
+    )
+    return seen["phone"]
 
 
 @transaction.atomic
@@ -258,7 +291,11 @@ def _attempt(
 
 
 def _missed(callback: Callback) -> list[datetime]:
-    # Of every round: planning it again is no leave to ring twice in one day.
+    # Of every round: planning it again is no leave to ring twice in one day. Whoever has asked to be called since has
+    # lifted it: their wish may be for this afternoon.
+    newest = callback.attempt_rows.order_by("-number").values_list("outcome", flat=True).first()
+    if newest == Outcome.CALL_LATER:
+        return []
     return list(callback.attempt_rows.filter(outcome__in=MISSED).values_list("at", flat=True))
 
 

@@ -27,7 +27,7 @@ from apps.repairs.admin import forms
 from apps.repairs.admin.funnel import FunnelMixin
 from apps.repairs.choices import MALICE, Ground, RepairStatus
 from apps.repairs.guards import GUARDS
-from apps.repairs.models import Offer, Remedy, RepairCase
+from apps.repairs.models import Offer, PublicReply, Remedy, RepairCase
 from apps.repairs.selectors import page as pages
 from apps.repairs.selectors.coupons import coupon_of
 from apps.repairs.selectors.facts import facts_of, live_offer, sent_replies
@@ -138,6 +138,11 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
                 name="repairs_repaircase_remedy",
             ),
             path("<int:object_id>/public-reply/", wrap(self.reply_view), name="repairs_repaircase_reply"),
+            path(
+                "<int:object_id>/public-reply/<int:reply_id>/back/",
+                wrap(require_POST(self.withdraw_reply_view)),
+                name="repairs_repaircase_withdraw_reply",
+            ),
             path(
                 "<int:object_id>/still-there/",
                 wrap(require_POST(self.still_there_view)),
@@ -518,6 +523,19 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             back=back,
             text=case.feedback.snippet,
         )
+
+    def withdraw_reply_view(self, request: HttpRequest, object_id: int, reply_id: int) -> HttpResponse:
+        """A reply that nobody has put on the platform yet stays away from it."""
+        case = self._case(request, object_id, permission=WORK)
+        found = PublicReply.objects.select_related("entry__message")
+        reply = get_object_or_404(found, pk=reply_id, case=case)
+        try:
+            replies.withdraw(reply=reply, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+        except DomainError as error:
+            tell_error(request, error)
+        else:
+            messages.success(request, _("Taken back: it will not be put on the platform."))
+        return HttpResponseRedirect(reverse("admin:repairs_repaircase_change", args=[case.pk]))
 
     def still_there_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """A person looked and found the review."""

@@ -48,6 +48,8 @@ ON_FORM = frozenset(
 #: Nothing in the way yet but the talk that is about to be recorded.
 #: What the customer says in the call that is about to be recorded.
 BY_FORM = frozenset({"satisfied", "unsatisfied"})
+#: A message in these states will not leave any more.
+UNSENT = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
 BY_TALK = {"contact": frozenset({"apologised", "listened"})}
 
 
@@ -153,9 +155,7 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
             .select_related("assignee")
             .order_by("due_at")
         ),
-        "replies": list(
-            PublicReply.objects.filter(case=case).select_related("by", "approved_by", "entry__message")
-        ),
+        "replies": _replies(case),
         "evidence": evidence,
         "appeals": list(Appeal.objects.filter(case=case).select_related("filed_by", "proof")),
         "changes": list(FeedbackChange.objects.filter(feedback=feedback)),
@@ -175,6 +175,17 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
         and case.status not in (RepairStatus.COLLECTED, *APPEAL_BRANCH),
         "now": now,
     }
+
+
+def _replies(case: RepairCase) -> list[PublicReply]:
+    """The public replies; `unsent` is the message of one that will not go out, `to_post` whether somebody must post it."""
+    rows = list(PublicReply.objects.filter(case=case).select_related("by", "approved_by", "entry__message"))
+    for row in rows:
+        message = row.entry.message if row.entry is not None and row.state == row.State.WRITTEN else None
+        gone = message is not None and message.state in UNSENT
+        row.unsent = message if gone else None  # type: ignore[attr-defined]
+        row.to_post = message is not None and not gone  # type: ignore[attr-defined]
+    return rows
 
 
 def history(case: RepairCase) -> list[dict[str, Any]]:

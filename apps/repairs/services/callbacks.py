@@ -152,8 +152,11 @@ def call_off_stale(*, now: datetime) -> int:
 
     that was opened again would be called about twice. A call that has begun is left alone.
     """
-    planned = Callback.objects.filter(
-        subject_key__startswith=PREFIX, key__startswith=PREFIX, status=CallbackState.PLANNED
+    # Read before the repairs: a call planned in between is not among them, its repair would not be waited for yet.
+    planned = list(
+        Callback.objects.filter(
+            subject_key__startswith=PREFIX, key__startswith=PREFIX, status=CallbackState.PLANNED
+        )
     )
     waited_for = {
         f"{PREFIX}{pk}:{round_no}"

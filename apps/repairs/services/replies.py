@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.compliance.services import verdicts
 from apps.compliance.types import Finding, worst
-from apps.core.exceptions import DomainError, IllegalMove, InvalidInput
+from apps.core.exceptions import DomainError, IllegalMove, InvalidInput, NotPermitted
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
 from apps.core.workflow import check as check_move
@@ -19,6 +19,7 @@ from apps.feedback.models import Feedback
 from apps.feedback.services import moves as feedback_moves
 from apps.feedback.services.replies import Reply, exposes_nobody, findings_of, send_approved, send_reply
 from apps.messaging.choices import MessageChannel
+from apps.messaging.services.outbox import cancel
 from apps.repairs.choices import RepairStatus
 from apps.repairs.models import PublicReply, RepairCase
 from apps.repairs.selectors.facts import for_update
@@ -122,6 +123,16 @@ def reply_approved(approval: Approval, by: User, now: datetime) -> None:
 def reply_rejected(approval: Approval, by: User, now: datetime) -> None:
     """A second person's no."""
     PublicReply.objects.filter(pk=approval.object_id, state=State.WAITING).update(state=State.REJECTED)
+
+
+def withdraw(*, reply: PublicReply, by: User, now: datetime) -> None:
+    """What nobody has put on the platform yet will not go there: the message is cancelled, another may be written."""
+    if not by.has_perm("repairs.work_repaircase"):
+        raise NotPermitted(_("You may not work on repairs."))
+    message = reply.entry.message if reply.entry is not None else None
+    if reply.state != State.WRITTEN or message is None:
+        raise IllegalMove(_("Only a reply that still has to be put on the platform can be taken back."))
+    cancel(message=message, by=by, now=now, reason=_("The public reply was taken back."))
 
 
 @transaction.atomic

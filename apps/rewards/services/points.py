@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.core.choices import ApprovalState
 from apps.core.exceptions import DomainError, InvalidInput, NotPermitted, ReasonNeeded
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
@@ -25,6 +26,7 @@ from apps.rewards.transitions import ACCOUNT, ADJUST
 KIND = "rewards.points"
 APPROVE = "rewards.approve_points"
 MOST = 1_000_000
+POINTS, REASON = "_points", "_reason"
 
 
 class NotEnoughPoints(DomainError):
@@ -240,6 +242,13 @@ def adjust(*, account: PointsAccount, points: int, reason: str, by: User, now: d
     _locked(account.customer)
     if abs(points) + adjusted_today(account, points, by, now) <= policy().points_alone:
         return Adjusted(log=_adjust(account, points, reason, by, now, key=""))
+    if Approval.objects.filter(
+        kind=KIND, model=account._meta.label_lower, object_id=account.pk, state=ApprovalState.PENDING
+    ).exists():
+        # Asking once more would answer the request that waits, and this one would be lost without a word.
+        raise InvalidInput(
+            _("A request waits for this account already: it must be decided first."), code="waits_already"
+        )
     asked = approvals.ask(
         kind=KIND,
         record=account,
@@ -249,7 +258,13 @@ def adjust(*, account: PointsAccount, points: int, reason: str, by: User, now: d
         by=by,
         now=now,
         summary=reason.strip(),
-        payload={"points": points, "reason": reason.strip()},
+        # In words for whoever decides; the underscored ones are for `approved`.
+        payload={
+            _("Points"): f"{points:+d}",
+            _("Reason"): reason.strip(),
+            POINTS: points,
+            REASON: reason.strip(),
+        },
         url=f"/admin/rewards/pointsaccount/{account.pk}/change/",
     )
     return Adjusted(approval=asked)
@@ -288,10 +303,12 @@ def approved(approval: Approval, by: User, now: datetime) -> None:
     """The second person's yes: done in the name of whoever asked."""
     account = PointsAccount.objects.select_related("customer").get(pk=approval.object_id)
     person = approval.requested_by or by
+    asked = approval.payload
     _adjust(
         account,
-        approval.payload["points"],
-        approval.payload["reason"],
+        # Requests of an earlier version name them without the underscore.
+        asked[POINTS] if POINTS in asked else asked["points"],
+        asked[REASON] if REASON in asked else asked["reason"],
         person,
         now,
         key=f"adjust:approval:{approval.pk}",
