@@ -305,3 +305,28 @@ def _mask_once(text: str) -> str:
         return text
     text = _QQ.sub(_mask_contact, text)
     return _NUMBER.sub(_mask_number, text)
+
+
+# -- addresses in free text ----------------------------------------------------------------------------------
+_N = "[0-9一二三四五六七八九十百]"
+_ROOM = (
+    # 3单元502, 2栋, 5幢1201室, 5号楼, 3楼302, 502室, 房号502
+    rf"(?:{_N}{{1,4}}(?:单元|栋|幢|号楼|楼|室|房)|[a-z](?:座|栋|幢)|(?:房号|室号|房间号?|门牌号?){_N}{{1,5}})"
+)
+_STREET = re.compile(
+    # A road and its number, then the flat: 建国路88号3单元502. A word of a few characters may name the estate.
+    rf"(?:路|街|巷|弄|道|胡同|里|村|小区|社区|花园|家园|公寓|苑){_N}{{1,5}}(?:弄{_N}{{1,4}})?(?:号院?|弄)"
+    rf"(?:[^0-9，,。！？!?;；\n]{{0,10}}?)(?<!到)(?<!在){_ROOM}"
+    # An estate, then the flat: 阳光小区3栋2单元501.
+    rf"|(?:小区|社区|花园|家园|公寓|苑|城|府|里|村){_N}{{1,4}}(?:号楼|栋|幢|座|单元)[^0-9，,。！？!?;；\n]{{0,3}}{_N}{{1,5}}",
+    re.IGNORECASE,
+)
+
+
+def street_address(text: str) -> bool:
+    """Whether a text tells where a person lives: a road or an estate, and the flat in it.
+
+    A shop's own address names no flat ("门店在人民路12号") and is none.
+    """
+    plain = re.sub(r"[ \u00a0\u3000\-‐‑–—、#]", "", _ascii(text))
+    return _STREET.search(plain) is not None

@@ -17,6 +17,7 @@ from apps.core.masking import (
     mask_phone,
     mask_shipping_phone,
     mask_text,
+    street_address,
 )
 
 
@@ -232,3 +233,29 @@ def test_field_masks_are_total_and_never_reveal(value: str) -> None:
     ):
         assert "13812345678" not in mask(value)
         assert "110101199003071234" not in mask(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("寄往朝阳区建国路88号3单元502", True),
+        ("已寄往 建国路 88 号 3 单元 502 室", True),
+        ("文三路１２号２栋３０１", True),
+        ("中山南街5号院7号楼1203", True),
+        ("南京西路1266弄8号602室", True),
+        ("幸福巷三号二单元四零一", True),
+        ("您在阳光小区3栋2单元501收货", True),
+        ("人民路12号阳光小区3号楼2单元", True),
+        ("万科城市花园5-2-301，建设路9号房号301", True),
+        ("门店在人民路12号", False),
+        ("欢迎到解放大道688号本店换货", False),
+        ("人民路12号，3楼有休息区", False),
+        ("小区门口2号快递柜", False),
+        ("88号工单已处理，3单元测试", False),
+        ("路上耽搁了3天，12号到货", False),
+        ("我们已在12号换新，5号前寄出", False),
+        ("", False),
+    ],
+)
+def test_an_address_with_a_flat_is_found_in_free_text(text: str, found: bool) -> None:
+    assert street_address(text) is found

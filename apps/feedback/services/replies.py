@@ -68,6 +68,31 @@ NO_NAMES = frozenset(
 )
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 INVITES = re.compile(rf"(?:{_CHANGE}|追加|追评|重新){_BETWEEN}{_REVIEW}|{_REVIEW}{_BETWEEN}{_CHANGE}")
+# Asking for praise, which is speaking of the review as well: 给个五星, 点个好评, 麻烦给五星, 好评一下.
+_PRAISE = (
+    r"(?:(?<!无)(?:五星|5\s?星|[五5][颗个枚]小?星)(?!级|酒店|服务|售后|团队|体验|品质|标准|商家|店铺?|红旗|电器)"
+    r"|满星|满分|(?:[五5]|(?<!\d)10|十)分(?!钟|之)|好评(?!率|度|数|如潮|榜|多多|返|区))"
+)
+_GIVE = r"(?:给|点亮?|打|评|来|赏|留|写|送|刷|投)"
+_TO_US = r"(?:给|我们?|咱们?|俺们?|小店|本店|店[铺里]|小的|客服){0,2}"
+_ONE = r"(?:(?:[一1]?[个条颗枚下波]|上|满|满满|大大的)){1,3}"
+_PLEASE = r"(?:麻烦|辛苦|劳烦|烦请|恳请|拜托|请|求|帮|希望|期待|盼|方便|满意|喜欢|记得|别忘|欢迎|能否|能不能|可以|可否|稍后|顺手|动动|如果|要是)"
+_SAID = r"(?:感谢|谢谢|多谢|感恩|看到|见到|收到|得知)"
+_IN_CLAUSE = r"[^，,。！？!?;；\n]"
+ASKS_PRAISE = re.compile(
+    rf"{_GIVE}{_TO_US}{_ONE}{_PRAISE}|点亮{_PRAISE}"
+    rf"|{_PLEASE}{_IN_CLAUSE}{{0,12}}?{_GIVE}{_TO_US}{_PRAISE}"
+    rf"|{_GIVE}{_TO_US}{_PRAISE}(?:好评|评价)?[吧呗哦哈呀嘛啦]"
+    rf"|(?:麻烦|辛苦|劳烦|烦请|恳请|拜托|[^邀申]请|^请|(?<![要需不追索])求|记得|满意的?话?|喜欢的?话?|方便的?话?)(?:您|你|亲|请|就|个)?{_PRAISE}"
+    rf"|(?:期待|盼望?|希望|恳求)(?:能?(?:得到|收到|获得))?(?:您|你|亲|大家)的?{_PRAISE}"
+    rf"|{_PRAISE}(?:好评|评价)?(?:一下(?!子)|一波|走一波|走起|(?:支持|鼓励)(?:一下|下|哦|吧|呗)|安排)"
+)
+# Telling what was given is not asking for it: "感谢您给我们打五星好评".
+TELLS_PRAISE = re.compile(
+    # Nor is owning up to it: "客服让您给个五星，这是我们的错".
+    rf"(?:客服|员工|店员|同事|商家|他们?|她)(?:让|要求?|叫|逼)(?:着|了)?(?:您|你){_IN_CLAUSE}{{0,4}}?{_GIVE}{_TO_US}(?:{_ONE})?{_PRAISE}"
+    rf"|{_SAID}(?:了|到)?(?:您|你|亲|大家|各位){_IN_CLAUSE}{{0,8}}?{_GIVE}{_TO_US}(?:{_ONE})?{_PRAISE}(?!{_IN_CLAUSE}{{0,3}}[吧呗])"
+)
 SENT = frozenset({MessageState.SENT, MessageState.DELIVERED})
 GONE = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
 
@@ -145,8 +170,22 @@ def findings_of(feedback: Feedback, text: str, channel: str, *, now: datetime) -
 
 
 def asks_for_review(text: str) -> bool:
-    """Whether a text asks for a review to be changed, in whatever disguise (REV-10)."""
-    return INVITES.search(text) is not None or INVITES.search(spell(text).text) is not None
+    """Whether a text asks for a review to be changed, or for a good one, in whatever disguise (REV-10, REV-12)."""
+    spelled = spell(text).text
+    return (
+        INVITES.search(text) is not None
+        or INVITES.search(spelled) is not None
+        or _asks_for_praise(text)
+        or _asks_for_praise(spelled)
+    )
+
+
+def _asks_for_praise(text: str) -> bool:
+    told = [match.span() for match in TELLS_PRAISE.finditer(text)]
+    return any(
+        not any(start <= found.start() and found.end() <= end for start, end in told)
+        for found in ASKS_PRAISE.finditer(text)
+    )
 
 
 def _invitations(feedback: Feedback) -> int:
