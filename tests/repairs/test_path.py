@@ -641,8 +641,10 @@ def test_a_public_reply_tells_nobody_who_the_customer_is(shop: Shop, told: str) 
 
 def test_the_shops_own_number_may_stand_in_a_public_reply(shop: Shop) -> None:
     case = talked(shop, make_case(shop))
-    Store.objects.create(code="S9", name="湖滨店", phone="13900001111")
-    text = f"{REPLY}门店电话13900001111，客服热线400-123-4567，邮箱service@shop.example。"
+    Store.objects.create(code="S9", name="湖滨店", phone="13900001111", address="人民路12号3楼")
+    text = (
+        f"{REPLY}欢迎到人民路12号3楼来，门店电话13900001111，客服热线400-123-4567，邮箱service@shop.example。"
+    )
     assert replies.write(case=case, text=text, by=shop.agent, now=shop.now).state == "written"
 
 

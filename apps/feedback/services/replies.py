@@ -20,7 +20,7 @@ from apps.compliance.spelling import spell
 from apps.compliance.types import Facts, Finding, worst
 from apps.core.choices import NoticeLevel
 from apps.core.exceptions import DomainError, InvalidInput, StaleState
-from apps.core.masking import mask_text
+from apps.core.masking import mask_text, street_address
 from apps.core.models import ActionLog, Approval, User
 from apps.core.services import approvals
 from apps.core.services.files import store_file
@@ -253,25 +253,21 @@ def _exposes_nobody(feedback: Feedback, reply: Reply) -> None:
 
 
 def exposes_nobody(feedback: Feedback, text: str) -> None:
-    """A reply that everybody reads names no customer: no telephone or identity number, order number, nor their name.
+    """A reply that everybody reads names no customer: no telephone or identity number, order number, address of a home,
 
-    The shop's own numbers may stand in it. Raises InvalidInput with what was found (PIPL art. 25: personal information is
+    nor their name. The shop's own numbers and addresses may stand in it. Raises InvalidInput with what was found (PIPL art. 25: personal information is
     not made public without separate consent).
     """
-    own = Store.objects.exclude(phone="").values_list("phone", flat=True)
+    own = {part for row in Store.objects.values_list("phone", "address") for part in row if part}
     body = text
-    for number in sorted(own, key=len, reverse=True):
-        body = body.replace(number, "")
+    for part in sorted(own, key=len, reverse=True):
+        body = body.replace(part, "")
     customer, order = feedback.customer, feedback.order
     # A mail address is the shop's unless we know it as the customer's.
     theirs = customer is not None and bool(customer.email) and customer.email.lower() in body.lower()
-    theirs = theirs or MOBILE.search(body) is not None
+    theirs = theirs or MOBILE.search(body) is not None or street_address(body)
     plain = MAIL.sub("", body)
-    found = (
-        [_("a telephone number, an identity number or the like")]
-        if theirs or mask_text(plain) != plain
-        else []
-    )
+    found = [_("a telephone number, an address or the like")] if theirs or mask_text(plain) != plain else []
     name = "".join(customer.name.split()) if customer is not None else ""
     if len(name) > 1 and name not in NO_NAMES and name in "".join(body.split()):
         found.append(_("the customer's name"))
