@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -54,6 +56,21 @@ def unlawful_text(error: Unlawful) -> str:
     parts = [str(error.message)]
     parts += [f"{finding.message} {finding.alternative}".strip() for finding in findings[:2]]
     return " ".join(parts)
+
+
+def attempt(form: Any, act: Callable[[], Any]) -> Any:
+    """What `act` answers; None where the form's text has gaps or a rule refuses, which the form says then."""
+    if "〔" in form.cleaned_data["text"]:
+        form.add_error("text", _("Fill in what stands between 〔 and 〕."))
+        return None
+    try:
+        return act()
+    except Unlawful as error:
+        form.add_error("text", unlawful_text(error))
+    except DomainError as error:
+        field = error.params.get("field")
+        form.add_error(field if field in form.fields else None, str(error.message))
+    return None
 
 
 def _withdrawn(**values: Any) -> Any:
@@ -462,19 +479,10 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
             initial={"text": telling.draft(remedy, coupon, user)},
         )
         if request.method == "POST" and form.is_valid():
-            if "〔" in form.cleaned_data["text"]:
-                form.add_error("text", _("Fill in what stands between 〔 and 〕."))
-            else:
-                try:
-                    telling.tell(remedy=remedy, by=user, now=timezone.now(), **form.cleaned_data)
-                except Unlawful as error:
-                    form.add_error("text", unlawful_text(error))
-                except DomainError as error:
-                    field = error.params.get("field")
-                    form.add_error(field if field in form.fields else None, str(error.message))
-                else:
-                    messages.success(request, _("The customer has been told the code."))
-                    return HttpResponseRedirect(back)
+            said = partial(telling.tell, remedy=remedy, by=user, now=timezone.now(), **form.cleaned_data)
+            if attempt(form, said) is not None:
+                messages.success(request, _("The customer has been told the code."))
+                return HttpResponseRedirect(back)
         return self._ask(
             request,
             _("Tell the customer: %(coupon)s") % {"coupon": coupon.type},
@@ -496,25 +504,13 @@ class RepairCaseAdmin(FunnelMixin, MovesMixin, ReadOnlyAdmin):
         form = forms.ReplyForm(request.POST if request.method == "POST" else None, initial=initial)
         if request.method == "POST" and form.is_valid():
             text = form.cleaned_data["text"]
-            if "〔" in text:
-                form.add_error("text", _("Fill in what stands between 〔 and 〕."))
-            else:
-                try:
-                    reply = replies.write(case=case, text=text, by=user, now=timezone.now())
-                except Unlawful as error:
-                    form.add_error("text", unlawful_text(error))
-                except DomainError as error:
-                    form.add_error("text", str(error.message))
+            reply = attempt(form, partial(replies.write, case=case, text=text, by=user, now=timezone.now()))
+            if reply is not None:
+                if reply.state == reply.State.WAITING:
+                    messages.warning(request, _("A second person must approve this text; you will be told."))
                 else:
-                    if reply.state == reply.State.WAITING:
-                        messages.warning(
-                            request, _("A second person must approve this text; you will be told.")
-                        )
-                    else:
-                        messages.success(
-                            request, _("Copy the text to the platform, then say that it is sent.")
-                        )
-                    return HttpResponseRedirect(back)
+                    messages.success(request, _("Copy the text to the platform, then say that it is sent."))
+                return HttpResponseRedirect(back)
         return self._ask(
             request,
             _("Public reply on %(number)s") % {"number": case.number},
