@@ -62,6 +62,8 @@ STARTS = ("A", "A", "S", "B", "haggled", "waiting", "doing", "called", "happy", 
 CLEAN = (INVITATION, "如果您愿意，可以按真实感受更新评价，不更新也没关系。")
 #: Neutral in tone, but with a benefit attached; lawful, but leaning; lawful and flat, without the way out.
 BRIBE = "如果您愿意，可以按真实感受更新评价，更新后返现5元，好与不好都行。"
+#: Neutral, nothing attached, and yet no lawful words.
+UNFAIR = "如果您愿意，可以按真实感受更新评价，不更新也没关系。最终解释权归本店所有。"
 LEANING = "如果您愿意，麻烦更新评价改成五星好评，真实感受也行。"
 FLAT = "请您更新一下评价，谢谢。"
 OFFERS = (OFFER, "给您退款并道歉。", "送您一张券，表示歉意。")
@@ -318,7 +320,7 @@ class World:
             raise Broken("given up on a callback that nobody had tried to its end")
 
     def do_invite(self) -> Any:
-        text = self.rng.choice((*CLEAN, *CLEAN, BRIBE, LEANING, FLAT))
+        text = self.rng.choice((*CLEAN, *CLEAN, BRIBE, UNFAIR, LEANING, FLAT))
         invites.invite(case=self.case, text=text, how="phone", by=self.people(), now=self.now)
         if text not in CLEAN:
             raise Broken("an invitation that is not neutral and lawful")
