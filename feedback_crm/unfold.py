@@ -26,6 +26,12 @@ def item(title: Any, icon: str, name: str, permission: str, query: str = "", **e
     return {"title": title, "icon": icon, "link": link, "permission": allowed} | extra
 
 
+def in_repairs(request: HttpRequest) -> bool:
+    """The funnel lies below the queue's address and has a line of its own."""
+    start = reverse("admin:repairs_repaircase_changelist")
+    return request.path.startswith(start) and not request.path.startswith(f"{start}funnel/")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar."""
     groups: list[dict[str, Any]] = [
@@ -43,6 +49,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "healing",
                     "admin:repairs_repaircase_changelist",
                     "repairs.view_repaircase",
+                    active=in_repairs,
                 ),
                 item(
                     _("Repair funnel"),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from apps.repairs.selectors import funnel
 from apps.repairs.selectors.figures import Slice, local_day
 from apps.repairs.services.rollup import rebuild_figures
 from apps.shop.models import Store
+from feedback_crm.unfold import in_repairs
 from tests.factories import make_profile, make_store, make_user, queries, reads
 from tests.repairs.test_figures import scatter
 
@@ -245,3 +246,13 @@ def test_the_queue_takes_the_links(lead: User) -> None:
     )
     Feedback.objects.update(snippet="差")
     assert seen_by(lead, address=funnel.queue_url(wanted, tab="open")).status_code == 200
+
+
+def test_the_menu_lights_one_line() -> None:
+    """The funnel's address lies below the queue's."""
+
+    def at(path: str) -> bool:
+        return in_repairs(RequestFactory().get(path))
+
+    assert at("/admin/repairs/repaircase/") and at("/admin/repairs/repaircase/7/change/")
+    assert not at("/admin/repairs/repaircase/funnel/") and not at("/admin/repairs/offer/")
