@@ -132,3 +132,7 @@ class InboundState(models.TextChoices):
 class BlockScope(models.TextChoices):
     MARKETING = "marketing", _("marketing messages")
     EVERYTHING = "everything", _("every message: the address was erased")
+
+
+#: In these states a message will not leave any more.
+GONE = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})

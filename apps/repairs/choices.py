@@ -118,6 +118,8 @@ LIVE_OFFERS = (
     OfferStatus.MADE,
     OfferStatus.ACCEPTED,
 )
+#: Begins the key of the message that tells an offer.
+OFFER_KEY = "offer-"
 OFFER_COLOURS = {
     OfferStatus.DRAFT: "grey",
     OfferStatus.WAITING: "amber",

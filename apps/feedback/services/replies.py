@@ -34,7 +34,7 @@ from apps.feedback.selectors.reference import reference
 from apps.feedback.services import clocks, moves
 from apps.feedback.services.telling import address, people
 from apps.feedback.transitions import FEEDBACK
-from apps.messaging.choices import ASSISTED, MessageChannel, MessageState
+from apps.messaging.choices import ASSISTED, GONE, MessageChannel, MessageState
 from apps.messaging.models import MessageTemplate, OutboundMessage
 from apps.messaging.services.outbox import Draft, enqueue, mark_sent
 from apps.shop.models import Store
@@ -94,7 +94,6 @@ TELLS_PRAISE = re.compile(
     rf"|{_SAID}(?:了|到)?(?:您|你|亲|大家|各位){_IN_CLAUSE}{{0,8}}?{_GIVE}{_TO_US}(?:{_ONE})?{_PRAISE}(?!{_IN_CLAUSE}{{0,3}}[吧呗])"
 )
 SENT = frozenset({MessageState.SENT, MessageState.DELIVERED})
-GONE = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
 
 
 class NewerWords(StaleState):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from apps.core.models import ActionLog
-from apps.messaging.choices import MessageState
+from apps.messaging.choices import GONE
 from apps.messaging.models import OutboundMessage
 from apps.repairs.models import Remedy
 from apps.rewards.choices import CouponState
@@ -14,7 +14,6 @@ from apps.rewards.models import Coupon
 
 LABEL = "repairs.remedy"
 TELL = "tell"
-GONE = (MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED)
 
 
 def coupon_of(remedy: Remedy, *, now: datetime) -> Coupon | None:

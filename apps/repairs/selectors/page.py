@@ -14,9 +14,9 @@ from apps.core.models import ActionLog, Approval
 from apps.core.wording import VERBS
 from apps.feedback.models import Feedback, FeedbackChange
 from apps.feedback.selectors.case import parts
-from apps.messaging.choices import MessageState
+from apps.messaging.choices import GONE, MessageState
 from apps.messaging.models import OutboundMessage
-from apps.repairs.choices import APPEAL_BRANCH, PATH, RemedyStatus, RepairStatus
+from apps.repairs.choices import APPEAL_BRANCH, OFFER_KEY, PATH, RemedyStatus, RepairStatus
 from apps.repairs.guard_texts import cure, what
 from apps.repairs.guards import GUARDS, RepairFacts, checklist
 from apps.repairs.models import Appeal, ContactTry, Evidence, Offer, PublicReply, RepairCase
@@ -48,8 +48,6 @@ ON_FORM = frozenset(
 #: Nothing in the way yet but the talk that is about to be recorded.
 #: What the customer says in the call that is about to be recorded.
 BY_FORM = frozenset({"satisfied", "unsatisfied"})
-#: A message in these states will not leave any more.
-UNSENT = frozenset({MessageState.FAILED, MessageState.REFUSED, MessageState.CANCELLED})
 BY_TALK = {"contact": frozenset({"apologised", "listened"})}
 
 
@@ -140,7 +138,8 @@ def page(case: RepairCase, user: Any, now: datetime) -> dict[str, Any]:
         "unsent": live is not None
         and OutboundMessage.objects.filter(
             subject_key=f"feedback:{feedback.pk}",
-            period_key__startswith=f"offer-{live.pk}",
+            # And its repeats after a failure, but not those of another offer whose number begins alike.
+            period_key__regex=rf"^{OFFER_KEY}{live.pk}(~|$)",
             state=MessageState.TO_DO,
         ).exists(),
         "tries": list(ContactTry.objects.filter(case=case).select_related("by")),
@@ -182,7 +181,7 @@ def _replies(case: RepairCase) -> list[PublicReply]:
     rows = list(PublicReply.objects.filter(case=case).select_related("by", "approved_by", "entry__message"))
     for row in rows:
         message = row.entry.message if row.entry is not None and row.state == row.State.WRITTEN else None
-        gone = message is not None and message.state in UNSENT
+        gone = message is not None and message.state in GONE
         row.unsent = message if gone else None  # type: ignore[attr-defined]
         row.to_post = message is not None and not gone  # type: ignore[attr-defined]
     return rows

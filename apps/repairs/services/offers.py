@@ -31,7 +31,15 @@ from apps.feedback.models import Feedback
 from apps.feedback.services import moves as feedback_moves
 from apps.feedback.services import replies as answers
 from apps.messaging.choices import MessageChannel
-from apps.repairs.choices import LIVE_OFFERS, Liability, OfferStatus, RemedyKind, RemedyStatus, RepairStatus
+from apps.repairs.choices import (
+    LIVE_OFFERS,
+    OFFER_KEY,
+    Liability,
+    OfferStatus,
+    RemedyKind,
+    RemedyStatus,
+    RepairStatus,
+)
 from apps.repairs.guards import unmet
 from apps.repairs.models import Offer, Remedy, RemedyType, RepairCase
 from apps.repairs.selectors.facts import facts_of, for_update, live_offer, next_due, read_offer
@@ -53,8 +61,6 @@ ZERO = Decimal(0)
 KINDS = ("repairs.offer", "repairs.offer_second")
 #: What one point is worth, CNY: the usual hundred points for one yuan.
 POINT = Decimal("0.01")
-#: Begins the key of the message that tells an offer.
-OFFER_KEY = "offer-"
 PROOFS = IMAGES | frozenset({"application/pdf"})
 #: Remedies that are money beyond the goods: what exceeds the statutory part is a refund beyond the law.
 MONEY_BACK = frozenset({RemedyKind.REFUND, RemedyKind.RETURN, RemedyKind.DISCOUNT})
