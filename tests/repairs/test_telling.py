@@ -107,7 +107,10 @@ def test_words_that_are_held_go_out_after_the_case_is_resolved(shop: Shop) -> No
         telling.tell(remedy=remedy, text=text, send_by="platform_im", by=shop.agent, now=shop.now)
     asked = Approval.objects.get(state="pending", kind="feedback.reply")
     approvals.decide(approval=asked, verb="approve", by=shop.legal, now=shop.now, reason="可以")
-    assert OutboundMessage.objects.filter(period_key=f"coupon-{remedy.pk}").count() == 1
+    message = OutboundMessage.objects.get(period_key=f"coupon-{remedy.pk}")
+    mark_sent(message=message, proof="已发", by=shop.agent, now=shop.now)
+    telling.forget_code(message_id=message.pk)
+    assert coupon.code not in Entry.objects.get(message=message).text
 
 
 def test_on_the_page_until_it_is_told(shop: Shop, client: Client) -> None:

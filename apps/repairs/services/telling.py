@@ -107,7 +107,7 @@ def tell(
 
 
 def forget_code(*, message_id: int) -> None:
-    """Once it has left, the code stands in the outbox no more. Safe to repeat."""
+    """Once it has left, the code stands in the outbox no more, nor in the conversation. Safe to repeat."""
     message = OutboundMessage.objects.filter(pk=message_id, period_key__startswith=KEY).first()
     if message is None:
         return
@@ -117,3 +117,7 @@ def forget_code(*, message_id: int) -> None:
         OutboundMessage.objects.filter(pk=message.pk).update(
             body=message.body.replace(coupon.code, coupon.masked_code)
         )
+        # Words that waited for a second person came into the conversation as they were read.
+        for entry in Entry.objects.filter(message=message, text__contains=coupon.code):
+            masked = entry.text.replace(coupon.code, coupon.masked_code)
+            Entry.objects.filter(pk=entry.pk).update(text=masked)
